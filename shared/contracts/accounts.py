@@ -1,0 +1,47 @@
+"""Events owned by accounts: who exists, and which keys they hold."""
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from shared.contracts.envelope import Event
+
+
+class Trial(BaseModel):
+    """A trial to grant: tokens, and the instant after which no new request may spend them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tokens: int = Field(gt=0)
+    expires_at: AwareDatetime
+
+
+class AccountRegistered(Event):
+    """A person registered for the first time. `trial` is absent where the trial was taken before."""
+
+    TYPE: ClassVar[str] = "accounts.account_registered.v1"
+
+    account_id: str
+    email: str
+    trial: Trial | None = None
+
+
+class KeyIssued(Event):
+    """A key was made and is to be mailed. `sealed_key` opens only with the notifier's private key."""
+
+    TYPE: ClassVar[str] = "accounts.key_issued.v1"
+
+    account_id: str
+    key_id: str
+    email: str
+    sealed_key: str
+    key_display: str
+    reason: Literal["registered", "replaced"]
+
+
+class AccountDeleted(Event):
+    """The person is to be forgotten; the anonymous ledger rows stay."""
+
+    TYPE: ClassVar[str] = "accounts.account_deleted.v1"
+
+    account_id: str

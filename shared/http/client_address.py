@@ -1,0 +1,56 @@
+"""Who is calling: the right-most X-Forwarded-For entry outside TRUSTED_PROXIES, else the peer.
+
+uvicorn's proxy headers stay off; this is the only reading of the header (DESIGN section 3).
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from starlette.types import Scope
+
+from shared.settings import Network
+
+Address = IPv4Address | IPv6Address
+UNKNOWN = "0.0.0.0"
+IPV6_LIMIT_PREFIX = 64
+"""One household or host has at least a /64: limits by single address would be none."""
+
+
+def client_address(scope: Scope, trusted_proxies: tuple[Network, ...]) -> str:
+    """The client's address as text."""
+    peer = scope["client"][0] if scope.get("client") else UNKNOWN
+    if not _is_trusted(peer, trusted_proxies):
+        return str(peer)
+    for entry in reversed(_forwarded(scope["headers"])):
+        if not _is_trusted(entry, trusted_proxies):
+            return entry if _parse(entry) else str(peer)
+    return str(peer)
+
+
+def limit_subject(address: str) -> str:
+    """What a per-address limit counts by: an IPv4 address, or the /64 of an IPv6 one."""
+    parsed = _parse(address)
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ip_network((parsed, IPV6_LIMIT_PREFIX), strict=False))
+    return address
+
+
+def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    values = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+    return [entry.strip() for value in values for entry in value.split(",") if entry.strip()]
+
+
+def _is_trusted(text: str, trusted_proxies: tuple[Network, ...]) -> bool:
+    address = _parse(text)
+    return address is not None and any(address in network for network in trusted_proxies)
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str) -> Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None

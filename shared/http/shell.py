@@ -1,0 +1,100 @@
+"""The FastAPI app every service starts from: health, readiness, request ids, errors as JSON.
+
+`/health` says that the process runs; `/ready` that it can do its work, or names what is missing.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.errors import Kind, PromptlyError
+from shared.http.errors import KIND_OF_STATUS, body_of, error_body, headers_of, status_of
+from shared.http.request_log import RequestLog
+
+PROBE_TIMEOUT_SECONDS = 2
+
+Probe = Callable[[], Awaitable[object]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+log = structlog.get_logger()
+
+
+class Readiness:
+    """Named probes, added as the service opens what it needs; a probe that raises is what is missing."""
+
+    def __init__(self) -> None:
+        self._probes: dict[str, Probe] = {}
+
+    def add(self, name: str, probe: Probe) -> None:
+        self._probes[name] = probe
+
+    async def missing(self) -> list[str]:
+        answers = await asyncio.gather(*(self._answers(probe) for probe in self._probes.values()))
+        return [name for name, answers_now in zip(self._probes, answers, strict=True) if not answers_now]
+
+    async def _answers(self, probe: Probe) -> bool:
+        try:
+            await asyncio.wait_for(_as_coroutine(probe), PROBE_TIMEOUT_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever a probe raises means "missing"
+            log.warning("not_ready", error=type(error).__name__)
+            return False
+        return True
+
+
+def create_app(service: str, *, lifespan: Lifespan, readiness: Readiness) -> FastAPI:
+    """A FastAPI app without the framework's own documents pages; the caller adds its routers."""
+    app = FastAPI(
+        title=f"Promptly {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    app.add_middleware(RequestLog)
+    app.add_exception_handler(PromptlyError, _promptly_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(Exception, _unexpected_error)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/ready")
+    async def ready() -> JSONResponse:
+        missing = await readiness.missing()
+        if missing:
+            return JSONResponse({"status": "not ready", "missing": missing}, 503)
+        return JSONResponse({"status": "ready"})
+
+    return app
+
+
+async def _as_coroutine(probe: Probe) -> None:
+    await probe()
+
+
+async def _promptly_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, PromptlyError)
+    return JSONResponse(body_of(error), status_of(error.kind), headers_of(error))
+
+
+async def _validation_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"][1:]) or None
+    return JSONResponse(error_body(first["msg"], Kind.INVALID, code="invalid_request", param=param), 400)
+
+
+async def _http_exception(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    kind = KIND_OF_STATUS.get(error.status_code, Kind.INVALID)
+    body = error_body(str(error.detail), kind, code=kind.value)
+    return JSONResponse(body, error.status_code, headers=error.headers)
+
+
+async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
+    log.error("unexpected_error", path=request.url.path, exc_info=error)
+    message = "Something went wrong on our side. Please try again; the request id helps us find it."
+    return JSONResponse(error_body(message, Kind.INTERNAL, code="internal_error"), 500)

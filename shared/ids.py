@@ -1,0 +1,30 @@
+"""The identifiers that cross services, as types, and the one way to make a new one.
+
+UUIDv7 (RFC 9562) sorts by time, so that tables and partitions keyed by it stay append-only.
+"""
+
+from typing import NewType
+from uuid import UUID
+
+import uuid_utils
+
+AccountId = NewType("AccountId", str)
+"""An account's public handle: 8 base62 characters, part of each of its keys (DESIGN section 4)."""
+
+KeyId = NewType("KeyId", str)
+"""UUIDv7 text: names an API key without revealing it."""
+
+RequestId = NewType("RequestId", str)
+"""UUIDv7 text, 36 characters: one request from the gateway's edge to its ledger entry."""
+
+KeyDigest = NewType("KeyDigest", str)
+"""64 hex digits: HMAC-SHA256 of an API key under the pepper."""
+
+
+def new_uuid7() -> UUID:
+    """A UUIDv7, monotone within this process."""
+    return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def new_request_id() -> RequestId:
+    return RequestId(str(uuid_utils.uuid7()))

@@ -1,0 +1,70 @@
+"""Structured logs: one JSON object a line on standard output, with the request id of whatever is served.
+
+Log events, not stories; never a key, a secret, an address of a person, a prompt or a completion.
+"""
+
+import logging
+import sys
+
+import structlog
+
+NOISY = ("aio_pika", "aiormq", "httpx", "httpcore", "asyncio", "uvicorn.error")
+"""Libraries that tell every reconnect or request; their warnings are enough."""
+
+
+def configure(service: str, level: str = "info") -> None:
+    """Set up structlog and route the standard library's loggers through it. Call once, at start."""
+    threshold = getattr(logging, level.upper())
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _name_service(service),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*processors, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    _route_standard_library(processors, threshold)
+
+
+def bind_request_id(request_id: str) -> None:
+    """Every log line of the current task carries this id from now on."""
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+
+
+def current_request_id() -> str | None:
+    """The id bound to the current task, to hand on over HTTP and the bus."""
+    value = structlog.contextvars.get_contextvars().get("request_id")
+    return value if isinstance(value, str) else None
+
+
+def _name_service(service: str) -> structlog.typing.Processor:
+    def add(
+        _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event["service"] = service
+        return event
+
+    return add
+
+
+def _route_standard_library(processors: list[structlog.typing.Processor], threshold: int) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=processors,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(threshold)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))

@@ -1,0 +1,30 @@
+"""One asyncpg pool per service, with the bounds that keep a slow database from piling up work."""
+
+from typing import TypeAlias
+
+import asyncpg
+
+POOL_SIZE_MAX = 10
+CONNECT_TIMEOUT_SECONDS = 5
+COMMAND_TIMEOUT_SECONDS = 30
+"""Longer than any statement of ours; a statement that takes longer is a defect."""
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+
+async def open_pool(dsn: str, *, service: str) -> Pool:
+    """A pool whose sessions are named after the service and see only its schema (the role's search_path)."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=POOL_SIZE_MAX,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        server_settings={"application_name": f"promptly-{service}", "timezone": "UTC"},
+    )
+
+
+async def answers(pool: Pool) -> None:
+    """The readiness probe: raises when the database does not answer within the connect timeout."""
+    await pool.fetchval("SELECT 1", timeout=CONNECT_TIMEOUT_SECONDS)

@@ -1,0 +1,82 @@
+"""What `python -m services.<name>` does: serve, or apply this service's migrations and end."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pydantic_settings import BaseSettings
+
+from shared import logging
+from shared.settings import ServiceSettings, load
+
+GRACEFUL_SHUTDOWN_SECONDS = 25
+"""Running streams may finish; less than the 30 s after which supervisors kill."""
+CONNECTIONS_BACKLOG = 2048
+
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
+log = structlog.get_logger()
+
+
+class MigrationSettings(BaseSettings):
+    """The owner role's connection, known only to the migration step."""
+
+    migration_database_url: str
+
+
+def main(
+    service: str,
+    settings_class: type[SettingsT],
+    build_app: Callable[[SettingsT], FastAPI],
+    migrations_folder: Path | None = None,
+) -> None:
+    """Serve until SIGTERM; with the argument `migrate`, bring the schema up to date instead."""
+    match sys.argv[1:]:
+        case []:
+            _serve(service, load(settings_class), build_app)
+        case ["migrate"] if migrations_folder is not None:
+            _migrate(service, migrations_folder)
+        case _:
+            sys.stderr.write(
+                f"usage: python -m services.{service}{' [migrate]' if migrations_folder else ''}\n"
+            )
+            raise SystemExit(2)
+
+
+def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], FastAPI]) -> None:
+    logging.configure(service, settings.log_level)
+    config = uvicorn.Config(
+        build_app(settings),
+        host=settings.listen_host,
+        port=settings.listen_port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        backlog=CONNECTIONS_BACKLOG,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    if not server.started:
+        raise SystemExit(3)
+
+
+def _migrate(service: str, folder: Path) -> None:
+    from shared.migrations import SchemaMismatch, migrate  # asyncpg: absent where a service has no schema
+
+    logging.configure(service)
+    dsn = load(MigrationSettings).migration_database_url
+    try:
+        applied = asyncio.run(migrate(dsn, folder))
+    except (SchemaMismatch, OSError) as error:
+        sys.stderr.write(f"{service}: {error}\n")
+        raise SystemExit(1) from error
+    log.info("migrations_applied", names=applied)
