@@ -1,0 +1,3 @@
+"""Fixtures that every test may use. They start nothing until a test asks for them."""
+
+pytest_plugins = ["tests.support.servers"]

@@ -1,0 +1,44 @@
+"""Free ports on the loopback address, chosen once and recorded, so that a second start finds the same system."""
+
+import json
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # A server that has just closed leaves connections in TIME_WAIT; those do not take the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def choose_ports(record: Path, names: Iterable[str]) -> dict[str, int]:
+    """The recorded port of each name, or a new one where none is recorded or somebody else took it."""
+    recorded: dict[str, int] = json.loads(record.read_text()) if record.exists() else {}
+    chosen: dict[str, int] = {}
+    for name in names:
+        port = recorded.get(name)
+        chosen[name] = port if port and is_free(port) else _unused(chosen.values(), recorded.values())
+    record.write_text(json.dumps(chosen, indent=2))
+    return chosen
+
+
+def _unused(*taken: Iterable[int]) -> int:
+    avoid = {port for ports in taken for port in ports}
+    while (port := free_port()) in avoid:
+        pass
+    return port

@@ -1,0 +1,100 @@
+"""Real servers for tests: testcontainers where an engine answers, else private local servers.
+
+TEST_SERVERS=containers or local forces one of the two; TEST_POSTGRES_URL, TEST_REDIS_URL and
+TEST_AMQP_URL name running servers instead. A server that cannot be had is an error, never a skip."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from deploy.database.bootstrap import ROLES, bootstrap, url_of
+from shared.migrations import migrate
+from tests.support import server_containers, server_processes
+from tests.support.server_choice import Servers, choose_servers
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDatabase:
+    """A service's migrated, empty schema, as its runtime role and as its owner see it."""
+
+    url: str
+    owner_url: str
+    superuser_url: str
+
+
+DatabaseFactory = Callable[[str], Awaitable[ServiceDatabase]]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Servers:
+    return choose_servers(os.environ)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(servers: Servers) -> Iterator[str]:
+    """Superuser DSN of the database `gateway`."""
+    yield from _provide(servers, "TEST_POSTGRES_URL", server_containers.postgres, server_processes.postgres)
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers) -> Iterator[str]:
+    yield from _provide(servers, "TEST_REDIS_URL", server_containers.redis, server_processes.redis)
+
+
+@pytest.fixture(scope="session")
+def amqp_url(servers: Servers) -> Iterator[str]:
+    yield from _provide(servers, "TEST_AMQP_URL", server_containers.rabbitmq, server_processes.rabbitmq)
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client on an emptied database, raw bytes, as `open_redis` gives."""
+    client = Redis.from_url(redis_url)
+    await client.flushdb()
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_url: str) -> DatabaseFactory:
+    """`await database("metering")` gives that service's schema, made anew for this test module."""
+    passwords = dict.fromkeys(ROLES, "test")
+
+    async def make(service: str) -> ServiceDatabase:
+        await _drop_schema(postgres_url, service)
+        await bootstrap(postgres_url, passwords)
+        owner_url = url_of(postgres_url, f"{service}_owner", "test")
+        await migrate(owner_url, ROOT / "services" / service / "migrations")
+        return ServiceDatabase(url_of(postgres_url, service, "test"), owner_url, postgres_url)
+
+    return make
+
+
+async def _drop_schema(superuser_url: str, service: str) -> None:
+    connection = await asyncpg.connect(superuser_url)
+    try:
+        statement = await connection.fetchval(
+            "SELECT format('DROP SCHEMA IF EXISTS %I CASCADE', $1::text)", service
+        )
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _provide(
+    servers: Servers,
+    variable: str,
+    in_container: Callable[[], Iterator[str]],
+    as_process: Callable[[], Iterator[str]],
+) -> Iterator[str]:
+    if given := os.environ.get(variable):
+        yield given
+        return
+    yield from in_container() if servers is Servers.CONTAINERS else as_process()
