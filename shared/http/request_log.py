@@ -1,4 +1,5 @@
-"""Pure ASGI middleware: a request id for everything served, and one log line when it ends.
+"""Pure ASGI middleware: a request id for everything served, one log line when it ends, and a 500 that
+tells nothing when it crashed.
 
 From an internal caller (bearer token, see internal.py) the id is taken over, so that one id follows a
 request through the services; a stranger's is ignored. The path is logged without its query.
@@ -9,14 +10,18 @@ import time
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.errors import Kind
+from shared.http.errors import error_body
 from shared.ids import new_request_id
 
 HEADER = "x-request-id"
 INTERNAL_PREFIX = "/internal/"
 ACCEPTED_ID = re.compile(rb"^[0-9a-f-]{36}$")
 QUIET_PATHS = frozenset({"/health", "/ready"})
+OUR_FAULT = "Something went wrong on our side. Please try again; the request id helps us find it."
 
 log = structlog.get_logger()
 
@@ -43,8 +48,17 @@ class RequestLog:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, send_with_id)
+            except Exception as error:
+                log.error("unexpected_error", path=scope["path"], exc_info=error)
+                if status == 0:
+                    await _our_fault(scope, receive, send_with_id)
             finally:
                 _tell(scope, status, time.perf_counter() - started)
+
+
+async def _our_fault(scope: Scope, receive: Receive, send: Send) -> None:
+    body = error_body(OUR_FAULT, Kind.INTERNAL, code="internal_error")
+    await JSONResponse(body, 500)(scope, receive, send)
 
 
 def _inherited_id(scope: Scope) -> str | None:

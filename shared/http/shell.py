@@ -55,7 +55,6 @@ def create_app(service: str, *, lifespan: Lifespan, readiness: Readiness) -> Fas
     app.add_exception_handler(PromptlyError, _promptly_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(Exception, _unexpected_error)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -92,9 +91,3 @@ async def _http_exception(_: Request, error: Exception) -> JSONResponse:
     kind = KIND_OF_STATUS.get(error.status_code, Kind.INVALID)
     body = error_body(str(error.detail), kind, code=kind.value)
     return JSONResponse(body, error.status_code, headers=error.headers)
-
-
-async def _unexpected_error(request: Request, error: Exception) -> JSONResponse:
-    log.error("unexpected_error", path=request.url.path, exc_info=error)
-    message = "Something went wrong on our side. Please try again; the request id helps us find it."
-    return JSONResponse(error_body(message, Kind.INTERNAL, code="internal_error"), 500)

@@ -1,0 +1,97 @@
+"""Migrations run once, in order, as the owner; a service refuses a schema that it does not know."""
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared.migrations import SchemaMismatch, check_schema, list_migrations, migrate
+from shared.postgres import open_pool
+
+CREATE = "CREATE TABLE things (name text PRIMARY KEY);"
+EXTEND = "ALTER TABLE things ADD COLUMN size_bytes bigint;"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "0001_create_things.sql").write_text(CREATE)
+    return tmp_path
+
+
+@pytest.fixture
+async def dsn(postgres_url: str) -> str:
+    """A schema of its own, with an owner whose search_path is that schema."""
+    name = f"migrations_{uuid4().hex[:8]}"
+    connection = await asyncpg.connect(postgres_url)
+    await connection.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'pw'")
+    await connection.execute(f'CREATE SCHEMA "{name}" AUTHORIZATION "{name}"')
+    await connection.execute(f'ALTER ROLE "{name}" SET search_path = "{name}"')
+    await connection.close()
+    head, tail = postgres_url.split("@", 1)
+    return f"{head.split('//')[0]}//{name}:pw@{tail}"
+
+
+async def test_each_file_is_applied_once(dsn: str, folder: Path) -> None:
+    assert await migrate(dsn, folder) == ["0001_create_things.sql"]
+    (folder / "0002_add_size.sql").write_text(EXTEND)
+    assert await migrate(dsn, folder) == ["0002_add_size.sql"]
+    assert await migrate(dsn, folder) == []
+
+
+async def test_two_migration_steps_at_once_apply_each_file_once(dsn: str, folder: Path) -> None:
+    applied = await asyncio.gather(*(migrate(dsn, folder) for _ in range(4)))
+    assert sorted(applied) == [[], [], [], ["0001_create_things.sql"]]
+
+
+async def test_a_failing_file_leaves_nothing_behind(dsn: str, folder: Path) -> None:
+    (folder / "0002_fail.sql").write_text(EXTEND + "SELECT nonsense;")
+    with pytest.raises(asyncpg.UndefinedColumnError):
+        await migrate(dsn, folder)
+    (folder / "0002_fail.sql").write_text(EXTEND)
+    assert await migrate(dsn, folder) == ["0002_fail.sql"]
+
+
+async def test_a_changed_file_is_refused(dsn: str, folder: Path) -> None:
+    await migrate(dsn, folder)
+    (folder / "0001_create_things.sql").write_text(CREATE + " -- changed")
+    with pytest.raises(SchemaMismatch, match="was changed after it was applied"):
+        await migrate(dsn, folder)
+
+
+@pytest.mark.parametrize(
+    ("applied", "known", "sentence"),
+    [
+        ([], ["0001_a.sql"], "has no schema yet"),
+        (["0001_a.sql"], ["0001_a.sql", "0002_b.sql"], "0002_b.sql is not applied"),
+        (["0001_a.sql", "0002_b.sql"], ["0001_a.sql"], "0002_b.sql is applied but unknown"),
+    ],
+)
+async def test_a_service_refuses_a_schema_it_does_not_know(
+    dsn: str, tmp_path: Path, applied: list[str], known: list[str], sentence: str
+) -> None:
+    database, code = tmp_path / "database", tmp_path / "code"
+    for folder, names in ((database, applied), (code, known)):
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text("SELECT 1;")
+    if applied:
+        await migrate(dsn, database)
+    pool = await open_pool(dsn, service="test")
+    with pytest.raises(SchemaMismatch, match=sentence):
+        await check_schema(pool, code)
+    await pool.close()
+
+
+async def test_a_known_schema_is_accepted(dsn: str, folder: Path) -> None:
+    await migrate(dsn, folder)
+    pool = await open_pool(dsn, service="test")
+    await check_schema(pool, folder)
+    await pool.close()
+
+
+def test_a_file_that_does_not_follow_the_naming_rule_is_named(tmp_path: Path) -> None:
+    (tmp_path / "1-create.sql").write_text(CREATE)
+    with pytest.raises(ValueError, match=r"1-create\.sql"):
+        list_migrations(tmp_path)
