@@ -1,0 +1,39 @@
+"""One entry of a settlement stream: where it stands, and the record it carries."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+from pydantic import ValidationError
+
+from shared.contracts.gateway import UsageRecord
+
+FIELD = b"r"
+
+log = structlog.get_logger()
+
+RawEntry = tuple[bytes, Mapping[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryId:
+    shard: int
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    id: EntryId
+    record: UsageRecord
+
+
+def entries_in(shard: int, raw: Sequence[RawEntry]) -> Iterator[Entry]:
+    """The readable ones. An unreadable one stays unconfirmed: counted, never trimmed, logged each time."""
+    for position, fields in raw:
+        entry_id = EntryId(shard, position.decode())
+        try:
+            record = UsageRecord.model_validate_json(fields[FIELD])
+        except (ValidationError, KeyError):
+            log.error("settlement_unreadable", shard=shard, position=entry_id.position)
+        else:
+            yield Entry(entry_id, record)

@@ -1,0 +1,82 @@
+"""Reads what the scripts answer: a word, then integers and names. The only place that knows the order."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from shared.admission.decisions import (
+    Admitted,
+    Authenticated,
+    CountNeeded,
+    Decision,
+    Missing,
+    RateState,
+    Refusal,
+    Refused,
+    Unknown,
+)
+from shared.ids import AccountId, KeyId
+
+Reply = Sequence[bytes | int]
+
+
+class UnreadableReply(Exception):
+    """A script and this module disagree: a fault in the program."""
+
+
+def decision_of(reply: Reply, account_id: AccountId) -> Decision:
+    match list(reply):
+        case [b"admitted", bytes(key_id), int(held), int(completion), int(admitted_at_ms), *rate]:
+            return Admitted(
+                account_id=account_id,
+                key_id=KeyId(key_id.decode()),
+                tokens_held=held,
+                tokens_completion=completion,
+                rate=_rate_of(rate),
+                admitted_at=instant_of(admitted_at_ms),
+            )
+        case [b"count_needed"]:
+            return CountNeeded()
+        case _:
+            return _refused_or_unknown(reply)
+
+
+def authentication_of(reply: Reply, account_id: AccountId) -> Authenticated | Refused | Unknown:
+    match list(reply):
+        case [b"authenticated", bytes(key_id), *rate]:
+            return Authenticated(account_id, KeyId(key_id.decode()), _rate_of(rate))
+        case _:
+            return _refused_or_unknown(reply)
+
+
+def ip_refusal_of(reply: Reply) -> Refused | None:
+    match list(reply):
+        case [b"passed"]:
+            return None
+        case [b"refused", bytes(reason), int(retry_ms), *rate]:
+            return _refused(reason, retry_ms, rate)
+        case _:
+            raise UnreadableReply(reply)
+
+
+def instant_of(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def _refused_or_unknown(reply: Reply) -> Refused | Unknown:
+    match list(reply):
+        case [b"refused", bytes(reason), int(retry_ms), *rate]:
+            return _refused(reason, retry_ms, rate)
+        case [b"unknown", bytes(missing)]:
+            return Unknown(Missing(missing.decode()))
+        case _:
+            raise UnreadableReply(reply)
+
+
+def _refused(reason: bytes, retry_ms: int, rate: Reply) -> Refused:
+    retry_after_seconds = -(-retry_ms // 1000)
+    return Refused(Refusal(reason.decode()), retry_after_seconds, _rate_of(rate) if rate else None)
+
+
+def _rate_of(rate: Reply) -> RateState:
+    limit, remaining, reset_ms = (int(number) for number in rate)
+    return RateState(limit, remaining, reset_ms / 1000)

@@ -1,0 +1,113 @@
+"""The settlement streams: the outbox from Redis to the bus, one per shard, read by all gateways together.
+
+An entry is unconfirmed until it is acknowledged, which happens only after the broker's confirm. Until then
+nothing removes it, and one that its reader forgot is read again by another.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from shared.admission.entries import Entry, EntryId, entries_in
+from shared.admission.keys import settled_of
+from shared.admission.lua import Call, scripts_of
+from shared.admission.shards import SHARDS
+
+GROUP = "publishers"
+ENTRIES_PER_SHARD_MAX = 100
+"""Of one read: COUNT is per stream, so a read returns at most 6,400."""
+BLOCK_MS = 500
+"""Below the connection's timeout: quiet streams are not a dead Redis."""
+IDLE_MS = 5_000
+"""A reader that has not acknowledged for so long is taken for dead."""
+KEEP_MS = 24 * 3_600_000
+"""For replay into an emptied broker."""
+
+STREAMS = tuple(settled_of(shard) for shard in range(SHARDS))
+SHARD_OF_STREAM = {name.encode(): shard for shard, name in enumerate(STREAMS)}
+
+
+class SettlementStream:
+    """All 64 streams as one. `consumer` names the process that reads."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._scripts = scripts_of(redis)
+
+    async def read_batch(self, consumer: str, *, block_ms: int = BLOCK_MS) -> list[Entry]:
+        """New entries of all shards, waiting up to `block_ms` (not 0) for the first."""
+        try:
+            return await self._read(consumer, block_ms)
+        except ResponseError as error:
+            if not _is_no_group(error):
+                raise
+        await self._create_groups()
+        return await self._read(consumer, block_ms)
+
+    async def reclaim(self, consumer: str, *, idle_ms: int = IDLE_MS) -> list[Entry]:
+        """Entries that anyone read and did not acknowledge for that long; now they are this consumer's."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in STREAMS:
+                pipeline.xautoclaim(name, GROUP, consumer, idle_ms, count=ENTRIES_PER_SHARD_MAX)
+            replies = await pipeline.execute(raise_on_error=False)
+        claimed = _of_existing_groups(replies)
+        return [entry for shard, reply in claimed for entry in entries_in(shard, reply[1])]
+
+    async def acknowledge(self, ids: Iterable[EntryId]) -> None:
+        """Published and confirmed. Doing it again does no harm."""
+        by_shard: defaultdict[int, list[str]] = defaultdict(list)
+        for entry_id in ids:
+            by_shard[entry_id.shard].append(entry_id.position)
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for shard, positions in by_shard.items():
+                pipeline.xack(STREAMS[shard], GROUP, *positions)
+            await pipeline.execute()
+
+    async def unconfirmed_count(self) -> int:
+        """Entries of all shards that are not acknowledged, read or not."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in STREAMS:
+                pipeline.xinfo_groups(name)
+            replies = await pipeline.execute(raise_on_error=False)
+        return sum(_unconfirmed_in(group) for _, groups in _of_existing_groups(replies) for group in groups)
+
+    async def trim(self, *, keep_ms: int = KEEP_MS) -> int:
+        """Forgets acknowledged entries older than that. Returns how many."""
+        calls = [Call("trim", [name], [keep_ms]) for name in STREAMS]
+        return sum(await self._scripts.run(*calls))
+
+    async def _read(self, consumer: str, block_ms: int) -> list[Entry]:
+        streams: dict[Any, Any] = dict.fromkeys(STREAMS, ">")
+        reply: Any = await self._redis.xreadgroup(
+            GROUP, consumer, streams, count=ENTRIES_PER_SHARD_MAX, block=block_ms
+        )
+        return [entry for name, raw in reply for entry in entries_in(SHARD_OF_STREAM[name], raw)]
+
+    async def _create_groups(self) -> None:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in STREAMS:
+                pipeline.xgroup_create(name, GROUP, id="0", mkstream=True)
+            replies = await pipeline.execute(raise_on_error=False)
+        for reply in replies:
+            if isinstance(reply, Exception) and "BUSYGROUP" not in str(reply):
+                raise reply
+
+
+def _of_existing_groups(replies: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Replies by shard; a stream or group that is not there yet has none."""
+    for shard, reply in enumerate(replies):
+        if not isinstance(reply, Exception):
+            yield shard, reply
+        elif not _is_no_group(reply):
+            raise reply
+
+
+def _is_no_group(error: Exception) -> bool:
+    return isinstance(error, ResponseError) and any(text in str(error) for text in ("NOGROUP", "no such key"))
+
+
+def _unconfirmed_in(group: Mapping[str, Any]) -> int:
+    return int(group["pending"]) + int(group["lag"] or 0)
