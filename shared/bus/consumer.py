@@ -1,0 +1,142 @@
+"""The consumer loop: take a message, let the service handle it, then acknowledge.
+
+`handle` commits its effect (with `inbox.first_time` in the same transaction) and returns; only then is the
+message acknowledged, so that a crash in between repeats the message and the inbox absorbs it. A message
+that failed is acknowledged once its copy is confirmed where `failures.judge` says. When a dependency is
+down, consuming stops: closing the channel returns all messages, and after a growing pause a new
+subscription takes them again. Nothing is ever rejected or requeued one by one, which would spin.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from shared.bus.backoff import Backoff
+from shared.bus.connection import BROKER_ERRORS, Connection, close_channel, settled
+from shared.bus.failures import Done, Park, Pause, Retry, Verdict, judge
+from shared.bus.publisher import Headers, Publisher
+from shared.bus.subscription import Subscription
+from shared.bus.topology import declare
+from shared.contracts.envelope import Envelope
+from shared.errors import Unavailable
+from shared.logging import bind_request_id
+
+PREFETCH = 20
+"""Messages handled at once per process: twice the pool of database connections keeps it busy."""
+PAUSE_FIRST_SECONDS = 0.25
+PAUSE_MAX_SECONDS = 10.0
+ATTEMPTS_HEADER = "x-attempts"
+REASON_HEADER = "x-reason"
+
+Handle = Callable[[Envelope], Awaitable[None]]
+log = structlog.get_logger()
+
+
+class DependencyDown(Exception):
+    """Consuming must pause; the message in hand goes back to the queue."""
+
+
+class Consumer:
+    """Consumes one service's work queue. `handle` raises Poison to park, NotYet to be asked again later."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        publisher: Publisher,
+        service: str,
+        handle: Handle,
+        *,
+        prefetch: int = PREFETCH,
+    ) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        self._topology = publisher.topology
+        self._service = service
+        self._handle = handle
+        self._prefetch = prefetch
+        self._backoff = Backoff(first_seconds=PAUSE_FIRST_SECONDS, max_seconds=PAUSE_MAX_SECONDS)
+
+    async def run(self) -> None:
+        """For ever, through every outage. Cancelled, it finishes or returns the messages in hand."""
+        while True:
+            try:
+                channel = await self._connection.open_channel()
+                await self._consume(channel)
+            except (Unavailable, *BROKER_ERRORS) as error:
+                log.warning("consumer_disconnected", consumer=self._service, reason=type(error).__name__)
+            await self._backoff.wait()
+
+    async def _consume(self, channel: AbstractChannel) -> None:
+        """Declares first, so that a deleted queue comes back with its consumer."""
+        try:
+            await settled(declare(channel, self._service, self._topology))
+            subscription = Subscription(channel, self._topology.work_queue(self._service), self._process)
+            await subscription.run(prefetch=self._prefetch)
+        finally:
+            await close_channel(channel)
+
+    async def _process(self, message: AbstractIncomingMessage) -> None:
+        """One message, one log line. Raises DependencyDown."""
+        structlog.contextvars.clear_contextvars()
+        started_seconds = time.monotonic()
+        verdict = await self._attempt(message)
+        try:
+            await self._carry_out(verdict, message)
+        except (Unavailable, *BROKER_ERRORS) as error:
+            verdict = Pause(f"{type(error).__name__} after {type(verdict).__name__}")
+        self._log(message, verdict, duration_seconds=time.monotonic() - started_seconds)
+        if isinstance(verdict, Pause):
+            raise DependencyDown(verdict.reason)
+        self._backoff.reset()
+
+    async def _attempt(self, message: AbstractIncomingMessage) -> Verdict:
+        try:
+            envelope = Envelope.from_json(message.body)
+            if envelope.requestid is not None:
+                bind_request_id(envelope.requestid)
+            await self._handle(envelope)
+        except Exception as error:  # noqa: BLE001  whatever a handler raises, the loop decides and lives on
+            rungs = len(self._topology.retry_delays_seconds)
+            return judge(error, attempts=_attempts_of(message), rungs=rungs)
+        return Done()
+
+    async def _carry_out(self, verdict: Verdict, message: AbstractIncomingMessage) -> None:
+        match verdict:
+            case Pause():
+                return
+            case Retry(rung, reason):
+                await self._copy(message, self._topology.retry_queue(self._service, rung), reason)
+            case Park(reason):
+                await self._copy(message, self._topology.parked_queue(self._service), reason)
+            case Done():
+                pass
+            case _:
+                assert_never(verdict)
+        await settled(message.ack())
+
+    async def _copy(self, message: AbstractIncomingMessage, queue: str, reason: str) -> None:
+        headers: Headers = {ATTEMPTS_HEADER: _attempts_of(message) + 1, REASON_HEADER: reason}
+        await self._publisher.copy(message, queue=queue, headers=headers)
+
+    def _log(self, message: AbstractIncomingMessage, verdict: Verdict, *, duration_seconds: float) -> None:
+        write = log.info if isinstance(verdict, Done) else log.warning
+        write(
+            "message_processed",
+            consumer=self._service,
+            event_id=message.message_id,
+            event_type=message.type,
+            outcome=type(verdict).__name__.lower(),
+            reason=verdict.reason,
+            attempts=_attempts_of(message) + 1,
+            redelivered=message.redelivered,
+            duration_ms=round(duration_seconds * 1000, 1),
+        )
+
+
+def _attempts_of(message: AbstractIncomingMessage) -> int:
+    """Failed attempts before this one; the header is ours, but it came over the wire."""
+    attempts = message.headers.get(ATTEMPTS_HEADER)
+    return attempts if isinstance(attempts, int) else 0

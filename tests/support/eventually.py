@@ -1,0 +1,28 @@
+"""Wait for a fact instead of for a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_SECONDS = 0.02
+
+
+async def eventually(predicate: Callable[[], Awaitable[T]], within_seconds: float = 5.0) -> T:
+    """The first truthy result of the predicate; TimeoutError names it when there is none in time.
+
+    A predicate may raise AssertionError to say "not yet"; the last one is the cause of the TimeoutError.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_seconds
+    cause: AssertionError | None = None
+    while loop.time() < deadline:
+        try:
+            if result := await predicate():
+                return result
+        except AssertionError as error:
+            cause = error
+        await asyncio.sleep(POLL_SECONDS)
+    name = getattr(predicate, "__name__", repr(predicate))
+    raise TimeoutError(f"{name} did not come true within {within_seconds} s") from cause
