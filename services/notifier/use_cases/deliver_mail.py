@@ -1,0 +1,103 @@
+"""Deliver the mail that is due: claim it, write it, hand it over, record what came of it.
+
+The claim is committed before the dialogue begins, so that a crash anywhere leaves a mail that is sent again
+when its lease ends: a duplicate with the same Message-ID is better than silence. The key is in clear only here,
+between unsealing and handing over.
+"""
+
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from typing import Protocol
+
+import structlog
+
+from services.notifier.adapters.letters_jinja import Letters
+from services.notifier.adapters.mails_postgres import MailTable
+from services.notifier.domain.delivery import Attempt, Outcome, Refused, RelayFailed, decide
+from services.notifier.domain.letter import Unmailable, compose
+from services.notifier.domain.mail import ClaimedMail, KeyMail
+from shared.clock import utc_now
+from shared.sealing import CannotUnseal, unseal
+
+log = structlog.get_logger()
+
+
+class Mailer(Protocol):
+    """Hands one mail over; the relay's answer is a value, not an error."""
+
+    async def send(self, message: EmailMessage) -> Attempt: ...
+
+    async def probe(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """Who writes: the sender, and the host name that makes Message-IDs ours."""
+
+    sender: Address
+    host: str
+
+
+class MailDelivery:
+    def __init__(
+        self, mails: MailTable, letters: Letters, mailer: Mailer, *, letterhead: Letterhead, private_key: str
+    ) -> None:
+        self._mails = mails
+        self._letters = letters
+        self._mailer = mailer
+        self._letterhead = letterhead
+        self._private_key = private_key
+
+    async def deliver_next(self, *, jitter: float) -> bool:
+        """False when nothing is due. Raises only what the database raises."""
+        claimed = await self._mails.claim_due(utc_now())
+        if claimed is None:
+            return False
+        with structlog.contextvars.bound_contextvars(request_id=claimed.request_id):
+            await self._deliver(claimed, jitter)
+        return True
+
+    async def _deliver(self, claimed: ClaimedMail, jitter: float) -> None:
+        if claimed.was_interrupted:
+            log.warning("mail_may_be_a_duplicate", event_id=str(claimed.mail.event_id))
+        outcome = await self._attempt(claimed, jitter)
+        await self._mails.record(claimed, outcome, utc_now())
+        _tell(claimed, outcome)
+
+    async def _attempt(self, claimed: ClaimedMail, jitter: float) -> Outcome:
+        try:
+            attempt = await self._mailer.send(self._write(claimed.mail))
+        except Unmailable:
+            return Refused(code=None)
+        except CannotUnseal:
+            log.error("sealed_to_another_key", remedy="set SEALING_PRIVATE_KEY to match accounts")
+            attempt = RelayFailed(code=None)
+        return decide(
+            attempt,
+            attempts=claimed.attempts,
+            requested_at=claimed.requested_at,
+            now=utc_now(),
+            jitter=jitter,
+        )
+
+    def _write(self, mail: KeyMail) -> EmailMessage:
+        return compose(
+            self._letters.key_letter(mail, unseal(self._private_key, mail.sealed_key)),
+            sender=self._letterhead.sender,
+            recipient=mail.recipient,
+            message_id=f"{mail.event_id}@{self._letterhead.host}",
+            now=utc_now(),
+        )
+
+
+def _tell(claimed: ClaimedMail, outcome: Outcome) -> None:
+    log.info(
+        "mail_attempted",
+        event_id=str(claimed.mail.event_id),
+        account_id=claimed.mail.account_id,
+        kind=claimed.mail.kind,
+        outcome=type(outcome).__name__,
+        attempts=claimed.attempts,
+        code=getattr(outcome, "code", None),
+    )
