@@ -1,0 +1,52 @@
+"""The ledger at one instant: what accounts may spend, and what is posted of given requests."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.metering.adapters.grants_postgres import list_open_grants
+from services.metering.adapters.usage_postgres import list_posted_revisions
+from services.metering.domain.grants import Grant
+from shared.ids import AccountId
+from shared.postgres import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """An account as of one version. A closed account has nothing to spend, whatever its grants hold."""
+
+    version: int
+    grants: tuple[Grant, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerSnapshot:
+    accounts: dict[AccountId, AccountSnapshot]
+    posted_revisions: dict[UUID, int]
+
+
+async def read_snapshot(
+    pool: Pool, account_ids: Collection[AccountId], request_ids: Collection[UUID] = ()
+) -> LedgerSnapshot:
+    """Accounts that the ledger does not know are absent."""
+    async with (
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        accounts = await _read_accounts(connection, account_ids)
+        revisions = await list_posted_revisions(connection, request_ids) if request_ids else {}
+    return LedgerSnapshot(accounts, revisions)
+
+
+async def _read_accounts(
+    connection: Connection, account_ids: Collection[AccountId]
+) -> dict[AccountId, AccountSnapshot]:
+    rows = await connection.fetch(
+        "SELECT account_id, version, closed_at FROM accounts WHERE account_id = ANY($1)", list(account_ids)
+    )
+    still_open = [row["account_id"] for row in rows if row["closed_at"] is None]
+    grants = await list_open_grants(connection, still_open)
+    return {
+        row["account_id"]: AccountSnapshot(row["version"], tuple(grants.get(row["account_id"], ())))
+        for row in rows
+    }

@@ -1,0 +1,70 @@
+"""The composition root: what metering is made of, and in which order it starts and stops."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from services.metering.entrypoints.events import event_handler
+from services.metering.entrypoints.routes import internal_routes
+from services.metering.entrypoints.schedules import Schedule
+from services.metering.settings import Settings
+from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
+from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
+from shared import postgres, redis_client
+from shared.background import Background
+from shared.bus import connection as bus
+from shared.bus.consumer import Consumer
+from shared.bus.publisher import Publisher
+from shared.http.shell import Readiness, create_app
+from shared.migrations import check_schema
+from shared.postgres import Pool
+
+SERVICE = "metering"
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIRROR_EVERY_SECONDS = 1.0
+"""Each commit is mirrored at once; this is for what failed, and for another replica's crash in between."""
+SWEEP_EVERY_SECONDS = 5.0
+
+
+def build_app(settings: Settings) -> FastAPI:
+    readiness = Readiness()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            pool = await postgres.open_pool(settings.database_url, service=SERVICE)
+            stack.push_async_callback(pool.close)
+            await check_schema(pool, MIGRATIONS)
+            redis = redis_client.open_redis(settings.redis_url)
+            stack.push_async_callback(redis.aclose)
+            consuming = await bus.connect(settings.amqp_url, f"{SERVICE}-consumer")
+            stack.push_async_callback(consuming.close)
+            publishing = await bus.connect(settings.amqp_url, f"{SERVICE}-publisher")
+            stack.push_async_callback(publishing.close)
+            readiness.add("postgres", partial(postgres.answers, pool))
+            readiness.add("redis", partial(redis_client.answers, redis))
+            readiness.add("rabbitmq", partial(bus.answers, consuming))
+            app.include_router(internal_routes(pool, redis, settings.internal_token))
+            background = await stack.enter_async_context(Background())
+            _start(background, pool, redis, consuming, Publisher(publishing))
+            yield
+
+    return create_app(SERVICE, lifespan=lifespan, readiness=readiness)
+
+
+def _start(
+    background: Background, pool: Pool, redis: Redis, consuming: bus.Connection, publisher: Publisher
+) -> None:
+    """Stopped in reverse: first no more messages, then the mirror of what they changed."""
+    mirror = Schedule(
+        "mirror", partial(mirror_changed_accounts, pool, redis), every_seconds=MIRROR_EVERY_SECONDS
+    )
+    sweep = Schedule("sweep", partial(sweep_stale_holds, redis), every_seconds=SWEEP_EVERY_SECONDS)
+    consumer = Consumer(consuming, publisher, SERVICE, event_handler(pool, on_commit=mirror.kick))
+    background.start("mirror", mirror.run)
+    background.start("sweep", sweep.run)
+    background.start("consumer", consumer.run)

@@ -1,0 +1,54 @@
+"""Internal HTTP: an account's balance and usage for a page, and its mirror for a Redis that lost it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from redis.asyncio import Redis
+
+from services.metering.use_cases.list_daily_usage import list_daily_usage
+from services.metering.use_cases.mirror_accounts import mirror_account
+from services.metering.use_cases.read_balance import read_balance
+from shared.clock import utc_now
+from shared.contracts.internal import BalanceReply, UsageReply
+from shared.http.internal import require_internal_token
+from shared.ids import AccountId
+from shared.postgres import Pool
+from shared.settings import Secrets
+
+DAYS_MAX = 366
+
+AccountInPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{8}$")]
+
+
+def internal_routes(pool: Pool, redis: Redis, tokens: Secrets) -> APIRouter:
+    router = APIRouter(
+        prefix="/internal/accounts/{account_id}", dependencies=[Depends(require_internal_token(tokens))]
+    )
+
+    @router.get("/balance")
+    async def balance(account_id: AccountInPath) -> BalanceReply:
+        found = await read_balance(pool, AccountId(account_id), utc_now())
+        return BalanceReply(
+            account_id=account_id,
+            available=found.available,
+            paid=found.paid,
+            trial=found.trial,
+            trial_expires_at=found.trial_expires_at,
+            debt=0,
+        )
+
+    @router.get("/usage")
+    async def usage(
+        account_id: AccountInPath, days: Annotated[int, Query(ge=1, le=DAYS_MAX)] = 30
+    ) -> UsageReply:
+        today = utc_now().date()
+        return UsageReply(
+            days=tuple(await list_daily_usage(pool, AccountId(account_id), days=days, today=today))
+        )
+
+    @router.post("/mirror", status_code=204)
+    async def mirror(account_id: AccountInPath) -> Response:
+        await mirror_account(pool, redis, AccountId(account_id))
+        return Response(status_code=204)
+
+    return router

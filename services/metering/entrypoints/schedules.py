@@ -1,0 +1,42 @@
+"""A use case that runs again and again: at once when kicked, else after an interval, through every outage."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import asyncpg
+import structlog
+from redis.exceptions import RedisError
+
+OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a server that is down, or a statement that lost a race, looks like: the next round tries again."""
+
+log = structlog.get_logger()
+
+
+class Schedule:
+    def __init__(self, name: str, action: Callable[[], Awaitable[None]], *, every_seconds: float) -> None:
+        self._name = name
+        self._action = action
+        self._every_seconds = every_seconds
+        self._kicked = asyncio.Event()
+
+    def kick(self) -> None:
+        """Run (again) now; kicks during a round are one more round."""
+        self._kicked.set()
+
+    async def run(self) -> None:
+        while True:
+            self._kicked.clear()
+            try:
+                await self._action()
+            except OUTAGES as error:
+                log.warning("schedule_failed", schedule=self._name, reason=type(error).__name__)
+                await asyncio.sleep(self._every_seconds)
+            else:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._every_seconds):
+                await self._kicked.wait()

@@ -1,0 +1,38 @@
+"""Ends the holds of gateways that are gone: settled from their last checkpoint, revision 1.
+
+The charge goes to the journal and the settlement stream and reaches the ledger like any other; should the
+gateway come back, its own count has a higher revision and corrects this one. Replica-safe: one script
+decides whether a hold is still stale.
+"""
+
+from collections.abc import AsyncIterator
+
+import structlog
+from redis.asyncio import Redis
+
+from shared.admission.shards import SHARDS
+from shared.admission.sweep import StaleLease, Swept, stale_leases, sweep
+
+STALE_AFTER_SECONDS = 30
+LEASES_PER_SHARD_MAX = 100
+"""Of one round; the next round takes the rest."""
+
+log = structlog.get_logger()
+
+
+async def sweep_stale_holds(redis: Redis, *, stale_after_seconds: float = STALE_AFTER_SECONDS) -> None:
+    async for lease in _stale(redis, stale_after_seconds):
+        match await sweep(redis, lease.account_id, lease.request_id, stale_after_seconds):
+            case Swept(record):
+                log.warning(
+                    "hold_swept",
+                    account_id=record.account_id,
+                    swept_request_id=str(record.request_id),
+                    tokens=record.tokens,
+                )
+
+
+async def _stale(redis: Redis, stale_after_seconds: float) -> AsyncIterator[StaleLease]:
+    for shard in range(SHARDS):
+        for lease in await stale_leases(redis, shard, stale_after_seconds, LEASES_PER_SHARD_MAX):
+            yield lease
