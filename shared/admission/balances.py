@@ -6,12 +6,12 @@ from datetime import datetime
 
 from shared.admission.replies import instant_of
 
-GRANT = b"grant:"
-
 
 @dataclass(frozen=True, slots=True)
 class BalanceView:
-    """Tokens. `paid` and `trial` are after what is settled; `available` is also after what is held."""
+    """Tokens. `paid` and `trial` are after what is settled; `available` is also after what is held.
+
+    `debt` is what the ledger counts as owed."""
 
     available: int
     paid: int
@@ -22,10 +22,7 @@ class BalanceView:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
-    """Tokens that end: a trial, or what an operator gave for some days."""
-
-    grant_id: str
+class _Grant:
     tokens: int
     expires_at_ms: int
 
@@ -44,14 +41,10 @@ def view_of(record: Mapping[bytes, bytes], now_ms: int) -> BalanceView:
         trial=trial_left,
         trial_expires_at=None if ends_ms is None else instant_of(ends_ms),
         held=held,
-        debt=max(-rest, 0),
+        debt=max(-posted, 0),
     )
 
 
-def _grants_in(record: Mapping[bytes, bytes]) -> list[Grant]:
-    return [_grant_of(field, value) for field, value in record.items() if field.startswith(GRANT)]
-
-
-def _grant_of(field: bytes, value: bytes) -> Grant:
-    tokens, expires_at_ms = value.split(b":")
-    return Grant(field.removeprefix(GRANT).decode(), int(tokens), int(expires_at_ms))
+def _grants_in(record: Mapping[bytes, bytes]) -> list[_Grant]:
+    values = (value for field, value in record.items() if field.startswith(b"grant:"))
+    return [_Grant(*map(int, value.split(b":"))) for value in values]

@@ -94,8 +94,8 @@ class AdmissionDesk:
         """
         if record.tokens > tokens_held:
             raise ValueError(f"{record.tokens} tokens charged, {tokens_held} held")
-        [settled] = await self._scripts.run(_settle_call(account_id, record))
-        return Settled(record.tokens) if settled else AlreadySettled()
+        [tokens] = await self._scripts.run(_settle_call(account_id, record))
+        return AlreadySettled() if tokens is None else Settled(tokens)
 
     async def release(self, account_id: AccountId, request_id: RequestId) -> None:
         """Ends a hold with no charge and no usage record. The request still counts for the rate."""

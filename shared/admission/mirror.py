@@ -4,12 +4,11 @@ A pass reads the open ids here, *then* the ledger's balance, version and which o
 in one snapshot, *then* writes: an id leaves the journal in the same instant in which `posted` contains it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from shared.admission.balances import Grant
 from shared.admission.keys import AccountKeys
 from shared.admission.lua import Call, scripts_of
 from shared.ids import AccountId, RequestId
@@ -17,11 +16,12 @@ from shared.ids import AccountId, RequestId
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`posted`: tokens that never expire, negative for a debt. `grants`: what remains in those that do."""
+    """`posted`: tokens that never expire, negative for a debt. `grants`: what remains in those that do,
+    each as (id, tokens, expires_at_ms)."""
 
     version: int
     posted: int
-    grants: tuple[Grant, ...]
+    grants: Sequence[tuple[str, int, int]]
 
 
 async def open_request_ids(redis: Redis, account_id: AccountId) -> set[RequestId]:
@@ -40,8 +40,8 @@ async def write_mirror(
     """False when Redis has a later version: this one is dropped. Opens the account if need be."""
     names = AccountKeys(account_id)
     args: list[str | int | bytes] = [account_id, snapshot.version, snapshot.posted, len(snapshot.grants)]
-    for grant in snapshot.grants:
-        args += [grant.grant_id, grant.tokens, grant.expires_at_ms]
+    for grant_id, tokens, expires_at_ms in snapshot.grants:
+        args += [grant_id, tokens, expires_at_ms]
     for request_id, revision in posted_revisions.items():
         args += [request_id, revision]
     keys = [names.account, names.holds, names.leases, names.journal]

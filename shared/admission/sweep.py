@@ -61,7 +61,7 @@ async def sweep(
         ],
     )
     [swept] = await scripts_of(redis).run(call)
-    return Swept(record) if swept else NotStale()
+    return NotStale() if swept is None else Swept(record)
 
 
 def _ms(seconds: float) -> int:

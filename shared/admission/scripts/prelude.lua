@@ -52,19 +52,20 @@ local function read_journal(journal, request_id)
   return tonumber(revision) or 0, tonumber(tokens) or 0
 end
 
--- Hold -> journal, and the record into the shard's stream. False when this revision (or a later one)
--- is already there. A hold that is gone (swept, Redis emptied) changes nothing in what is owed.
+-- Hold -> journal, and the record into the shard's stream. Answers the charge, or nil when this revision
+-- (or a later one) is there already. A hold that is gone (swept, Redis emptied) changes nothing in what is
+-- owed; one that is there is the most that can be owed.
 local function settle(keys, account_id, request_id, revision, tokens, record, remember_ms)
   local hold = end_hold(keys.account, keys.holds, keys.leases, account_id, request_id)
   local journalled_revision, journalled_tokens = read_journal(keys.journal, request_id)
   local done_revision = tonumber(redis.call('GET', keys.done) or 0)
-  if math.max(journalled_revision, done_revision) >= revision then return false end
+  if math.max(journalled_revision, done_revision) >= revision then return nil end
   if hold then tokens = math.min(tokens, hold.tokens) end
   redis.call('HSET', keys.journal, request_id, string.format('%d:%d', revision, tokens))
   redis.call('HINCRBY', keys.account, 'journalled', tokens - journalled_tokens)
   redis.call('SET', keys.done, revision, 'PX', remember_ms)
   redis.call('XADD', keys.settled, '*', 'r', record)
-  return true
+  return tokens
 end
 
 -- An exact sliding window. An entry leaves when more than `window_ms` have passed since it, so that no

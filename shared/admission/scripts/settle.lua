@@ -5,5 +5,4 @@ local keys = {account = KEYS[1], holds = KEYS[2], leases = KEYS[3], done = KEYS[
   journal = KEYS[5], settled = KEYS[6]}
 local revision, tokens, remember_ms = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[6])
 
-if settle(keys, ARGV[1], ARGV[2], revision, tokens, ARGV[5], remember_ms) then return 1 end
-return 0
+return settle(keys, ARGV[1], ARGV[2], revision, tokens, ARGV[5], remember_ms)

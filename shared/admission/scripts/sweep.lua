@@ -6,9 +6,6 @@ local keys = {account = KEYS[1], holds = KEYS[2], leases = KEYS[3], done = KEYS[
   journal = KEYS[5], settled = KEYS[6]}
 local account_id, request_id = ARGV[1], ARGV[2]
 
-if redis.call('HGET', keys.holds, request_id) ~= ARGV[7] then return 0 end
-if find_hold(keys.holds, request_id).heartbeat_at > now_ms() - ARGV[8] then return 0 end
-if settle(keys, account_id, request_id, tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6])) then
-  return 1
-end
-return 0
+if redis.call('HGET', keys.holds, request_id) ~= ARGV[7] then return nil end
+if find_hold(keys.holds, request_id).heartbeat_at > now_ms() - ARGV[8] then return nil end
+return settle(keys, account_id, request_id, tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]))

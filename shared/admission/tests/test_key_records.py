@@ -1,0 +1,49 @@
+"""A revocation cannot be undone by a write that comes late."""
+
+from redis.asyncio import Redis
+
+from shared.admission.decisions import Admitted, Refusal, Refused
+from shared.admission.desk import AdmissionDesk
+from shared.admission.key_records import KeyState, put_key
+from shared.admission.tests.building import DIGEST, NAMES, key_record, open_account, request_for
+
+
+async def test_an_older_write_after_a_tombstone_is_dropped(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis)
+    assert await put_key(redis, key_record(state=KeyState.REVOKED, version=2))
+    assert not await put_key(redis, key_record(version=1))
+    assert await desk.admit_again(request_for()) == Refused(Refusal.KEY_REVOKED, 0, None)
+
+
+async def test_a_tombstone_may_come_first(redis: Redis) -> None:
+    assert await put_key(redis, key_record(state=KeyState.REVOKED, version=2))
+    assert not await put_key(redis, key_record(version=1))
+    assert await redis.hget(NAMES.key(DIGEST), "state") == b"revoked"
+
+
+async def test_the_same_version_may_be_written_again(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis)
+    before = await redis.hgetall(NAMES.key(DIGEST))
+    assert await put_key(redis, key_record(version=1))
+    assert await redis.hgetall(NAMES.key(DIGEST)) == before
+
+
+async def test_a_later_version_changes_the_limits(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis)
+    assert await put_key(redis, key_record(version=2, limit_per_minute=7, limit_concurrent=1))
+    decision = await desk.admit_again(request_for())
+    assert isinstance(decision, Admitted)
+    assert decision.rate.limit == 7
+
+
+async def test_a_key_written_again_belongs_to_this_epoch(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis)
+    await redis.hset(NAMES.key(DIGEST), "epoch", "the run before")
+    await put_key(redis, key_record(version=1))
+    assert isinstance(await desk.admit_again(request_for()), Admitted)
+
+
+async def test_a_tombstone_of_another_epoch_still_wins(redis: Redis) -> None:
+    await put_key(redis, key_record(state=KeyState.REVOKED, version=2))
+    await redis.hset(NAMES.key(DIGEST), "epoch", "the run before")
+    assert not await put_key(redis, key_record(version=1))

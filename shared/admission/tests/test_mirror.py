@@ -1,0 +1,134 @@
+"""How the ledger's balance reaches Redis without a token counted twice or not at all."""
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.admission.decisions import HoldRequest
+from shared.admission.desk import AdmissionDesk
+from shared.admission.mirror import Snapshot, open_request_ids, write_mirror
+from shared.admission.tests.building import (
+    ACCOUNT,
+    FAR_FUTURE_MS,
+    NAMES,
+    open_account,
+    record_for,
+    request_for,
+    stored_in,
+)
+from shared.contracts.gateway import REVISION_SERVED, REVISION_SWEPT
+
+
+async def admitted(desk: AdmissionDesk) -> HoldRequest:
+    request = request_for(10, 20)
+    await desk.admit_again(request)
+    return request
+
+
+async def settled(desk: AdmissionDesk, request: HoldRequest, *, revision: int = REVISION_SERVED) -> None:
+    record = record_for(request.request_id, 10, 5, revision=revision)
+    await desk.settle(ACCOUNT, record, tokens_held=30)
+
+
+async def test_open_ids_are_those_held_or_journalled(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis)
+    assert await open_request_ids(redis, ACCOUNT) == set()
+    held, journalled = await admitted(desk), await admitted(desk)
+    await settled(desk, journalled)
+    assert await open_request_ids(redis, ACCOUNT) == {held.request_id, journalled.request_id}
+
+
+async def test_a_posted_request_leaves_as_the_balance_falls(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis, posted=1000)
+    request = await admitted(desk)
+    await settled(desk, request)
+    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+    stored = await stored_in(redis)
+    assert (stored.account["posted"], stored.journalled, stored.journal) == ("985", 0, {})
+
+
+@pytest.mark.parametrize("later", [Snapshot(3, 700, ()), Snapshot(3, 0, (("trial", 9, FAR_FUTURE_MS),))])
+async def test_an_older_write_is_dropped(desk: AdmissionDesk, redis: Redis, later: Snapshot) -> None:
+    await open_account(redis, posted=1000)
+    request = await admitted(desk)
+    await settled(desk, request)
+    await write_mirror(redis, ACCOUNT, later, {})
+    before = await stored_in(redis)
+    assert not await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+    assert await stored_in(redis) == before
+
+
+async def test_a_write_of_the_same_version_brings_the_ids_the_first_one_missed(
+    desk: AdmissionDesk, redis: Redis
+) -> None:
+    await open_account(redis, posted=1000)
+    request = await admitted(desk)
+    await settled(desk, request)
+    await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {})
+    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+    assert (await stored_in(redis)).journal == {}
+
+
+async def test_what_settles_between_reading_and_writing_stays(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis, posted=1000)
+    earlier, meanwhile = await admitted(desk), await admitted(desk)
+    await settled(desk, earlier)
+    open_ids = await open_request_ids(redis, ACCOUNT)
+    posted = {request_id: REVISION_SERVED for request_id in open_ids if request_id == earlier.request_id}
+    await settled(desk, meanwhile)
+    await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), posted)
+    stored = await stored_in(redis)
+    assert (stored.journal, stored.journalled) == ({meanwhile.request_id: (2, 15)}, 15)
+    stored.assert_counters_are_sums()
+
+
+async def test_a_corrected_charge_stays_until_its_correction_is_posted(
+    desk: AdmissionDesk, redis: Redis
+) -> None:
+    await open_account(redis)
+    request = await admitted(desk)
+    await settled(desk, request, revision=REVISION_SWEPT)
+    await settled(desk, request, revision=REVISION_SERVED)
+    await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SWEPT})
+    assert (await stored_in(redis)).journal == {request.request_id: (2, 15)}
+    await write_mirror(redis, ACCOUNT, Snapshot(3, 985, ()), {request.request_id: REVISION_SERVED})
+    assert (await stored_in(redis)).journal == {}
+
+
+async def test_a_hold_whose_request_is_posted_ends(desk: AdmissionDesk, redis: Redis) -> None:
+    """Redis came back from an older file, or the ledger itself lowered the balance under a hold."""
+    await open_account(redis, posted=1000)
+    request = await admitted(desk)
+    await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+    stored = await stored_in(redis)
+    assert (stored.held, stored.running, stored.holds) == (0, 0, {})
+    stored.assert_counters_are_sums()
+
+
+async def test_a_request_that_is_not_open_changes_nothing(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis)
+    posted = {request_for().request_id: REVISION_SERVED}
+    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), posted)
+    (await stored_in(redis)).assert_counters_are_sums()
+
+
+async def test_the_set_of_grants_is_replaced(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis, posted=0, grants=(("a", 5, FAR_FUTURE_MS), ("b", 6, FAR_FUTURE_MS)))
+    await write_mirror(redis, ACCOUNT, Snapshot(2, 1, (("b", 4, FAR_FUTURE_MS), ("c", 2, 77))), {})
+    account = (await stored_in(redis)).account
+    grants = {name: value for name, value in account.items() if name.startswith("grant:")}
+    assert grants == {"grant:b": f"4:{FAR_FUTURE_MS}", "grant:c": "2:77"}
+
+
+async def test_a_mirror_pass_opens_an_account_again_with_what_is_open(
+    desk: AdmissionDesk, redis: Redis
+) -> None:
+    await open_account(redis, posted=1000)
+    held, journalled = await admitted(desk), await admitted(desk)
+    await settled(desk, journalled)
+    await redis.hset(NAMES.account, "epoch", "the run before")
+    assert await desk.balance(ACCOUNT) is None
+    await write_mirror(redis, ACCOUNT, Snapshot(1, 1000, ()), {})
+    view = await desk.balance(ACCOUNT)
+    assert view is not None
+    assert (view.available, view.held) == (1000 - 30 - 15, 30)
+    assert held.request_id in await open_request_ids(redis, ACCOUNT)

@@ -1,0 +1,150 @@
+"""No settlement is lost between Redis and the bus, and none is forgotten before it is confirmed."""
+
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from shared.admission.desk import AdmissionDesk
+from shared.admission.entries import Entry
+from shared.admission.keys import settled_of
+from shared.admission.shards import SHARDS, shard_of
+from shared.admission.stream import GROUP, STREAMS, SettlementStream
+from shared.admission.tests.building import ACCOUNT, NAMES, record_for
+from shared.contracts.gateway import UsageRecord
+from shared.ids import AccountId, new_request_id
+
+
+@pytest.fixture
+def stream(redis: Redis) -> SettlementStream:
+    return SettlementStream(redis)
+
+
+async def settle(desk: AdmissionDesk, account_id: AccountId = ACCOUNT) -> UsageRecord:
+    record = record_for(new_request_id(), 3, 4)
+    await desk.settle(account_id, record, tokens_held=7)
+    return record
+
+
+async def read(stream: SettlementStream, consumer: str = "one") -> list[Entry]:
+    return await stream.read_batch(consumer, block_ms=10)
+
+
+async def test_one_read_takes_from_all_shards(desk: AdmissionDesk, stream: SettlementStream) -> None:
+    accounts = [AccountId(f"account{n}") for n in range(8)]
+    records = [await settle(desk, account_id) for account_id in accounts]
+    batch = await read(stream)
+    assert {entry.record.request_id for entry in batch} == {record.request_id for record in records}
+    assert {entry.id.shard for entry in batch} == {shard_of(account_id) for account_id in accounts}
+    assert await read(stream) == []
+
+
+async def test_an_entry_goes_to_one_reader(desk: AdmissionDesk, stream: SettlementStream) -> None:
+    await read(stream)
+    await settle(desk)
+    assert [len(await read(stream, consumer)) for consumer in ("one", "two")] == [1, 0]
+
+
+async def test_an_entry_is_unconfirmed_until_acknowledged(
+    desk: AdmissionDesk, stream: SettlementStream
+) -> None:
+    await read(stream)
+    assert await stream.unconfirmed_count() == 0
+    await settle(desk)
+    await settle(desk, AccountId("other000"))
+    assert await stream.unconfirmed_count() == 2
+    batch = await read(stream)
+    assert await stream.unconfirmed_count() == 2
+    for _ in range(2):
+        await stream.acknowledge([entry.id for entry in batch])
+        assert await stream.unconfirmed_count() == 0
+
+
+async def test_a_dead_readers_entries_are_reclaimed(desk: AdmissionDesk, stream: SettlementStream) -> None:
+    await settle(desk)
+    batch = await read(stream, "dead")
+    assert await stream.reclaim("alive", idle_ms=5_000) == []
+    assert await stream.reclaim("alive", idle_ms=0) == batch
+    await stream.acknowledge([entry.id for entry in batch])
+    assert await stream.reclaim("alive", idle_ms=0) == []
+
+
+async def test_an_emptied_redis_is_read_on(
+    desk: AdmissionDesk, stream: SettlementStream, redis: Redis
+) -> None:
+    await read(stream)
+    await redis.flushdb()
+    record = await settle(desk)
+    assert await stream.reclaim("one", idle_ms=0) == []
+    assert [entry.record for entry in await read(stream)] == [record]
+    assert await stream.unconfirmed_count() == 1
+
+
+async def test_trimming_removes_only_what_is_confirmed(
+    desk: AdmissionDesk, stream: SettlementStream, redis: Redis
+) -> None:
+    for _ in range(3):
+        await settle(desk)
+    first, second, third = await read(stream)
+    await settle(desk)
+    await wait_a_millisecond(redis)
+    await stream.acknowledge([first.id])
+    assert await stream.trim(keep_ms=0) == 1
+    await stream.acknowledge([third.id])
+    assert await stream.trim(keep_ms=0) == 0
+    assert await stream.reclaim("two", idle_ms=0) == [second]
+    assert len(await read(stream)) == 1
+    assert await stream.unconfirmed_count() == 2
+
+
+async def test_what_nobody_has_read_is_not_trimmed(desk: AdmissionDesk, stream: SettlementStream) -> None:
+    await settle(desk)
+    assert await stream.trim(keep_ms=0) == 0
+    assert len(await read(stream)) == 1
+
+
+async def test_confirmed_entries_are_kept_for_replay(desk: AdmissionDesk, stream: SettlementStream) -> None:
+    await settle(desk)
+    await stream.acknowledge([entry.id for entry in await read(stream)])
+    assert await stream.trim() == 0
+
+
+async def test_trimming_leaves_the_count_right(
+    desk: AdmissionDesk, stream: SettlementStream, redis: Redis
+) -> None:
+    for _ in range(5):
+        await settle(desk)
+    batch = await read(stream)
+    await stream.acknowledge([entry.id for entry in batch[:4]])
+    await settle(desk)
+    await wait_a_millisecond(redis)
+    assert await stream.trim(keep_ms=0) == 4
+    assert await stream.unconfirmed_count() == 2
+    assert await redis.xlen(NAMES.settled) == 2
+
+
+async def test_an_unreadable_entry_holds_nothing_up_and_stays_counted(
+    desk: AdmissionDesk, stream: SettlementStream, redis: Redis
+) -> None:
+    await redis.xadd(NAMES.settled, {"r": "{}"})
+    record = await settle(desk)
+    assert [entry.record for entry in await read(stream)] == [record]
+    assert await stream.unconfirmed_count() == 2
+
+
+async def test_every_shard_has_its_group_after_the_first_read(stream: SettlementStream, redis: Redis) -> None:
+    await redis.xgroup_create(settled_of(5), GROUP, id="0", mkstream=True)
+    await read(stream)
+    assert len(STREAMS) == SHARDS
+    for name in STREAMS:
+        assert len(await redis.xinfo_groups(name)) == 1
+
+
+async def wait_a_millisecond(redis: Redis) -> None:
+    """By Redis's own clock: an id of this millisecond is not older than now."""
+    latest: Any = await redis.xrevrange(NAMES.settled, count=1)
+    latest_ms = int(latest[0][0].split(b"-")[0])
+    now_ms = latest_ms
+    while now_ms <= latest_ms:
+        seconds, microseconds = await redis.time()
+        now_ms = seconds * 1000 + microseconds // 1000
