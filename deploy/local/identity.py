@@ -30,9 +30,9 @@ def is_running(identity: Identity) -> bool:
     return find_identity(identity.pid) == identity
 
 
-def list_group(leader_pid: int, *, marker: str) -> list[int]:
-    """The living processes of a session that a marked leader began, the leader itself included."""
-    return [pid for pid in _all_pids() if _session_of(pid) == leader_pid and _is_marked(pid, marker)]
+def list_session(leader_pid: int, *, folder: str) -> list[int]:
+    """The living processes of the leader's session that belong to the system in `folder`."""
+    return [pid for pid in _all_pids() if _session_of(pid) == leader_pid and _is_marked(pid, folder)]
 
 
 def _all_pids() -> list[int]:
@@ -44,12 +44,19 @@ def _session_of(pid: int) -> int | None:
     return None if fields is None or fields[0] == "Z" else int(fields[3])
 
 
-def _is_marked(pid: int, marker: str) -> bool:
+def _is_marked(pid: int, folder: str) -> bool:
+    """By its environment or, where a server has written over that (nginx does), by the folder it is in."""
     try:
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return f"{MARKER}={folder}".encode() in environment or _is_inside(
+            os.readlink(f"/proc/{pid}/cwd"), folder
+        )
     except OSError:
         return False
-    return f"{MARKER}={marker}".encode() in environment.split(b"\0")
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def _stat_fields(pid: int) -> list[str] | None:

@@ -99,7 +99,7 @@ def wait_ready(child: Child) -> None:
     deadline = time.monotonic() + child.spec.start_seconds
     while not poll_ready(child):
         if time.monotonic() > deadline:
-            raise LocalFailure(_sentence(child, f"was not ready after {child.spec.start_seconds:.0f} s"))
+            raise not_ready_in_time(child)
         time.sleep(POLL_SECONDS)
 
 
@@ -108,6 +108,10 @@ def poll_ready(child: Child) -> bool:
         raise LocalFailure(_sentence(child, f"ended at its start (exit code {code})"))
     child.is_ready = child.is_ready or child.spec.is_ready()
     return child.is_ready
+
+
+def not_ready_in_time(child: Child) -> LocalFailure:
+    return LocalFailure(_sentence(child, f"was not ready after {child.spec.start_seconds:.0f} s"))
 
 
 def user_to_become(user: str | None) -> str | None:

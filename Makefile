@@ -1,0 +1,53 @@
+# The commands of this project. `make run` is the only one that a newcomer needs.
+# Settings come from the environment, from .env, or from the command line: make up PORT=8600 LOCAL_DIR=.local-b
+
+PYTHON ?= python3
+VENV := .venv/bin
+INSTALL := $(PYTHON) -m deploy.local.install
+LOCAL := exec $(VENV)/python -m deploy.local
+
+.DEFAULT_GOAL := help
+.PHONY: help run up down status logs dev key check test lock
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## start everything in the foreground; Ctrl-C stops it
+	@$(INSTALL) run
+	@$(LOCAL) run
+
+up: ## start everything in the background
+	@$(INSTALL) run
+	@$(LOCAL) up
+
+down: ## stop what `make up` started
+	@$(LOCAL) down
+
+status: ## show the processes and their health
+	@$(LOCAL) status
+
+logs: ## follow all logs, or one: SERVICE=gateway
+	@$(LOCAL) logs $(if $(SERVICE),"$$SERVICE")
+
+dev: ## restart one service on every change of its code: SERVICE=gateway
+	@$(LOCAL) dev "$$SERVICE"
+
+key: ## register an address and print its key: EMAIL=you@example.com
+	@$(LOCAL) key "$$EMAIL"
+
+check: ## format, lint, types, architecture and structure
+	@$(INSTALL) check
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	$(VENV)/pytest -q tests/structure
+
+test: ## everything: check, then all tests on real servers
+	@$(INSTALL) test
+	@$(MAKE) --no-print-directory check
+	$(VENV)/pytest
+
+lock: ## pin the dependencies anew, with hashes
+	@$(INSTALL) check
+	$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --all-extras --output-file requirements/dev.lock

@@ -1,0 +1,52 @@
+"""python -m deploy.local run|up|down|status|logs|dev|key: the system without containers (see the Makefile)."""
+
+import errno
+import os
+import sys
+
+from deploy.local.commands.dev import dev
+from deploy.local.commands.down import down
+from deploy.local.commands.key import key
+from deploy.local.commands.logs import logs
+from deploy.local.commands.run import run
+from deploy.local.commands.status import status
+from deploy.local.commands.up import up
+from deploy.local.failures import LocalFailure
+from deploy.local.settings import load_settings
+
+USAGE = "usage: python -m deploy.local run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL"
+
+
+def main(arguments: list[str]) -> int:
+    settings = load_settings(os.environ)
+    match arguments:
+        case ["run"]:
+            return run(settings)
+        case ["up"]:
+            return up(settings)
+        case ["down"]:
+            return down(settings)
+        case ["status"]:
+            return status(settings)
+        case ["logs", *service]:
+            logs(settings, "".join(service))
+        case ["dev", service]:
+            return dev(settings, service)
+        case ["key", email]:
+            return key(settings, email)
+    raise LocalFailure(USAGE)
+
+
+def _sentence(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return f"The disk is full ({error.filename or 'while writing'}): free some space and start again."
+    return f"{error.filename or 'The system'}: {error.strerror or error}."
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except LocalFailure as failure:
+        sys.exit(str(failure))
+    except OSError as error:
+        sys.exit(_sentence(error))

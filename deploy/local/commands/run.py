@@ -1,0 +1,104 @@
+"""run: the whole system in the foreground until Ctrl-C; `up` runs the same in the background."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from deploy.local import folder
+from deploy.local.failures import LocalFailure
+from deploy.local.leftovers import end_leftovers
+from deploy.local.live import LiveSystem
+from deploy.local.next_steps import next_steps
+from deploy.local.ports import is_free
+from deploy.local.progress import Progress
+from deploy.local.secrets import load_secrets
+from deploy.local.settings import LocalSettings
+from deploy.local.state import find_state
+from deploy.local.system import System
+
+WATCH_SECONDS = 0.2
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopRequested(BaseException):
+    """Ctrl-C or its like, wherever the work is at that moment."""
+
+
+def run(settings: LocalSettings) -> int:
+    """0 after a wanted stop. Raises LocalFailure when it cannot start; then nothing is left running."""
+    progress = Progress()
+    folder.make_folder(settings.local_dir)
+    with folder.held(settings.local_dir):
+        progress.say(f"Promptly in {settings.local_dir}")
+        _end_leftovers(settings, progress)
+        _check_port(settings)
+        folder.keep_previous_logs(settings.logs)
+        folder.take_requests(settings.local_dir)
+        secrets = load_secrets(settings.local_dir / "secrets.env", settings.given)
+        live = LiveSystem(System.choose(settings, secrets), progress)
+        with _stop_signals(), suppress(StopRequested):
+            _serve(live, settings, progress)
+        progress.say(f"Stopped after {progress.elapsed_seconds:.0f} s.")
+    return 0
+
+
+def _serve(live: LiveSystem, settings: LocalSettings, progress: Progress) -> None:
+    with live, _calm_stop(progress):
+        live.start()
+        progress.say(f"\nReady after {progress.elapsed_seconds:.1f} s: {settings.base_url}\n")
+        progress.say(next_steps(settings))
+        while True:
+            live.supervisor.watch()
+            for name in folder.take_requests(settings.local_dir):
+                _restart(live, name, progress)
+            time.sleep(WATCH_SECONDS)
+
+
+def _restart(live: LiveSystem, name: str, progress: Progress) -> None:
+    try:
+        live.supervisor.restart(name)
+    except LocalFailure as failure:
+        progress.say(str(failure))
+
+
+def _end_leftovers(settings: LocalSettings, progress: Progress) -> None:
+    earlier = find_state(settings.local_dir / folder.STATE)
+    if earlier is None:
+        return
+    names = end_leftovers(earlier.processes, settings.local_dir)
+    if names:
+        progress.say(f"Ended what an earlier run left: {', '.join(names)}")
+
+
+def _check_port(settings: LocalSettings) -> None:
+    if not is_free(settings.port, settings.bind):
+        raise LocalFailure(
+            f"Port {settings.port} is taken: stop what listens there, or choose another, "
+            f"for example `make run PORT={settings.port + 100}`."
+        )
+
+
+@contextmanager
+def _stop_signals() -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise StopRequested
+
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _calm_stop(progress: Progress) -> Iterator[None]:
+    """From the first signal or failure on, the way down is not interrupted by another Ctrl-C."""
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        progress.say("\nStopping ...")

@@ -1,0 +1,43 @@
+"""What each service is told, and nothing more: the gateway gets no database, only notifier the private key."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from deploy.database.bootstrap import SERVICES as WITH_SCHEMA
+from deploy.database.bootstrap import url_of
+from deploy.local.secrets import ROLE_PASSWORDS
+
+EVERY_SERVICE = (
+    *("BASE_URL", "LOG_LEVEL", "TRUSTED_PROXIES", "INTERNAL_TOKEN", "REDIS_URL", "AMQP_URL"),
+    *("ACCOUNTS_URL", "METERING_URL", "BILLING_URL", "INFERENCE_*", "TRIAL_*", "LOCAL_FAKES"),
+)
+OWN = {
+    "gateway": ("KEY_PEPPER", "LLAMA_*", "UPSTREAM_*", "QUEUE_*", "*_COMPLETION_TOKENS"),
+    "accounts": ("KEY_PEPPER", "SEALING_PUBLIC_KEY", "REGISTRATION_RATE_LIMIT", "ADMIN_*", "DATABASE_URL"),
+    "metering": ("DATABASE_URL",),
+    "billing": ("STRIPE_*", "BTCPAY_*", "DATABASE_URL"),
+    "notifier": ("SEALING_PRIVATE_KEY", "SMTP_*", "MAIL_DIR", "DATABASE_URL"),
+}
+"""Name patterns. The data of people and money stay apart by this table as much as by database roles."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackingUrls:
+    """Where the backing servers answer; `postgres` as the superuser."""
+
+    postgres: str
+    redis: str
+    amqp: str
+
+
+def environment_of(service: str, settings: Mapping[str, str], backing: BackingUrls) -> dict[str, str]:
+    """`settings` has every setting and secret of the system; the service gets its own part."""
+    everything = {**settings, "REDIS_URL": backing.redis, "AMQP_URL": backing.amqp}
+    if service in WITH_SCHEMA:
+        password = settings[ROLE_PASSWORDS[service]]
+        everything["DATABASE_URL"] = url_of(backing.postgres, service, password)
+    patterns = (*EVERY_SERVICE, *OWN[service])
+    return {
+        name: value for name, value in everything.items() if any(fnmatchcase(name, each) for each in patterns)
+    }

@@ -1,0 +1,33 @@
+"""The secrets of one local system, made once and kept in its folder, readable by its owner only."""
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.database.bootstrap import ROLES
+from deploy.local.env_file import read_env_file, write_secret_file
+from shared.sealing import new_key_pair
+
+ROLE_PASSWORDS = {role: f"{role.upper()}_PASSWORD" for role in ROLES}
+# Servers take these when their data folder is made; a later value would not fit the data.
+KEPT = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "RABBITMQ_PASSWORD")
+GENERATED = ("INTERNAL_TOKEN", "KEY_PEPPER", "ADMIN_KEY", "LLAMA_API_KEY", *KEPT, *ROLE_PASSWORDS.values())
+SEALING = ("SEALING_PUBLIC_KEY", "SEALING_PRIVATE_KEY")
+SECRET_BYTES = 32
+
+
+def load_secrets(path: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """What is given wins over what is kept, except for the servers' own passwords."""
+    kept = read_env_file(path)
+    missing = [name for name in (*GENERATED, *SEALING) if name not in kept]
+    if missing:
+        kept = {**_generate(given), **kept}
+        write_secret_file(path, kept)
+    overriding = {name: value for name, value in given.items() if name in kept and name not in KEPT}
+    return {**kept, **overriding}
+
+
+def _generate(given: Mapping[str, str]) -> dict[str, str]:
+    made = {name: secrets.token_urlsafe(SECRET_BYTES) for name in GENERATED}
+    made |= dict(zip(SEALING, new_key_pair(), strict=True))
+    return {name: given.get(name, value) for name, value in made.items()}

@@ -1,0 +1,86 @@
+"""What this system is to be: the environment over .env over defaults. The services check their own values.
+
+LOCAL_DIR and PORT tell systems on one machine apart; every name in .env.template may be given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deploy.local.env_file import read_env_file
+from deploy.local.failures import LocalFailure
+
+ROOT = Path(__file__).parents[2]
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """`given` holds the settings with a value, by their names in .env.template."""
+
+    root: Path
+    local_dir: Path
+    bind: str
+    port: int
+    base_url: str
+    given: Mapping[str, str]
+
+    @property
+    def runs_own_model(self) -> bool:
+        return "LLAMA_BASE_URL" not in self.given
+
+    @property
+    def runs_mailbox(self) -> bool:
+        return "SMTP_HOST" not in self.given and self.given.get("LOCAL_FAKES") == "1"
+
+    @property
+    def mails(self) -> Path:
+        return Path(self.given.get("MAIL_DIR") or self.local_dir / "mail")
+
+    @property
+    def logs(self) -> Path:
+        return self.local_dir / "log"
+
+
+def load_settings(environment: Mapping[str, str], root: Path = ROOT) -> LocalSettings:
+    """Raises LocalFailure, one sentence, on a value that cannot be."""
+    known = set(read_env_file(root / ".env.template"))
+    in_file = read_env_file(root / ".env")
+    _refuse_unknown(in_file, known)
+    merged = {**in_file, **{name: environment[name] for name in known & environment.keys()}}
+    given = {name: value for name, value in merged.items() if value}
+    port = _port(environment.get("PORT") or in_file.get("PORT") or given.get("GATEWAY_PORT", "8503"))
+    base_url = given.get("BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    _check_url("BASE_URL", base_url)
+    if "LLAMA_BASE_URL" in given:
+        _check_url("LLAMA_BASE_URL", given["LLAMA_BASE_URL"])
+    return LocalSettings(
+        root=root,
+        local_dir=(root / (environment.get("LOCAL_DIR") or in_file.get("LOCAL_DIR") or ".local")).absolute(),
+        bind=given.get("GATEWAY_BIND", "127.0.0.1"),
+        port=port,
+        base_url=base_url,
+        given={"LOCAL_FAKES": _default_fakes(base_url), **given},
+    )
+
+
+def _default_fakes(base_url: str) -> str:
+    return "1" if urlsplit(base_url).hostname in LOOPBACK_HOSTS else "0"
+
+
+def _refuse_unknown(in_file: Mapping[str, str], known: set[str]) -> None:
+    unknown = sorted(in_file.keys() - known - {"PORT", "LOCAL_DIR"})
+    if unknown:
+        raise LocalFailure(f"{unknown[0]} in .env is no setting of ours: see .env.template for the names.")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise LocalFailure(f"PORT is {text!r}: give a number from 1 to 65535.")
+    return int(text)
+
+
+def _check_url(name: str, value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise LocalFailure(f"{name} is {value!r}: give an address such as http://127.0.0.1:8502.")
