@@ -52,8 +52,10 @@ def _can_make_environments() -> bool:
 
 
 def _locks(purpose: str, environment: Mapping[str, str]) -> list[str]:
-    if purpose != "run":
+    if purpose == "check":
         return ["dev"]
+    if purpose == "test":
+        return ["dev", "model"]
     llama = environment.get("LLAMA_BASE_URL") or read_env_file(ROOT / ".env").get("LLAMA_BASE_URL")
     return ["run"] if llama else ["run", "model"]
 

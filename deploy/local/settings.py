@@ -42,11 +42,13 @@ class LocalSettings:
         return self.local_dir / "log"
 
 
-def load_settings(environment: Mapping[str, str], root: Path = ROOT) -> LocalSettings:
+def load_settings(
+    environment: Mapping[str, str], *, root: Path = ROOT, env_file: Path = ROOT / ".env"
+) -> LocalSettings:
     """Raises LocalFailure, one sentence, on a value that cannot be."""
     known = set(read_env_file(root / ".env.template"))
-    in_file = read_env_file(root / ".env")
-    _refuse_unknown(in_file, known)
+    in_file = read_env_file(env_file)
+    _refuse_unknown(env_file, in_file, known)
     merged = {**in_file, **{name: environment[name] for name in known & environment.keys()}}
     given = {name: value for name, value in merged.items() if value}
     port = _port(environment.get("PORT") or in_file.get("PORT") or given.get("GATEWAY_PORT", "8503"))
@@ -68,10 +70,10 @@ def _default_fakes(base_url: str) -> str:
     return "1" if urlsplit(base_url).hostname in LOOPBACK_HOSTS else "0"
 
 
-def _refuse_unknown(in_file: Mapping[str, str], known: set[str]) -> None:
+def _refuse_unknown(env_file: Path, in_file: Mapping[str, str], known: set[str]) -> None:
     unknown = sorted(in_file.keys() - known - {"PORT", "LOCAL_DIR"})
     if unknown:
-        raise LocalFailure(f"{unknown[0]} in .env is no setting of ours: see .env.template for the names.")
+        raise LocalFailure(f"{unknown[0]} in {env_file} is no setting of ours: .env.template has the names.")
 
 
 def _port(text: str) -> int:

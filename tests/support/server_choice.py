@@ -1,12 +1,18 @@
 """Containers or local processes? Containers wherever an engine answers, unless TEST_SERVERS says otherwise."""
 
 import gc
+import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 
 import pytest
 from testcontainers.core.docker_client import DockerClient
+
+from tests.support import server_containers, server_processes
+
+Run = Callable[[], Iterator[str]]
 
 
 class Servers(Enum):
@@ -23,6 +29,18 @@ def choose_servers(environment: Mapping[str, str]) -> Servers:
     if wanted == Servers.CONTAINERS.value and not engine_answers():
         pytest.exit("TEST_SERVERS=containers, but no container engine answers: start Docker.", returncode=2)
     return Servers(wanted) if wanted else _what_answers()
+
+
+def run_postgres(servers: Servers) -> AbstractContextManager[str]:
+    return _run(servers, "TEST_POSTGRES_URL", server_containers.postgres, server_processes.postgres)
+
+
+def run_redis(servers: Servers) -> AbstractContextManager[str]:
+    return _run(servers, "TEST_REDIS_URL", server_containers.redis, server_processes.redis)
+
+
+def run_rabbitmq(servers: Servers) -> AbstractContextManager[str]:
+    return _run(servers, "TEST_AMQP_URL", server_containers.rabbitmq, server_processes.rabbitmq)
 
 
 def engine_answers() -> bool:
@@ -43,3 +61,11 @@ def _pings() -> bool:
 
 def _what_answers() -> Servers:
     return Servers.CONTAINERS if engine_answers() else Servers.LOCAL
+
+
+@contextmanager
+def _run(servers: Servers, variable: str, in_container: Run, as_process: Run) -> Iterator[str]:
+    if given := os.environ.get(variable):
+        yield given
+        return
+    yield from in_container() if servers is Servers.CONTAINERS else as_process()

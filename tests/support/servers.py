@@ -14,8 +14,7 @@ from redis.asyncio import Redis
 
 from deploy.database.bootstrap import ROLES, bootstrap, url_of
 from shared.migrations import migrate
-from tests.support import server_containers, server_processes
-from tests.support.server_choice import Servers, choose_servers
+from tests.support.server_choice import Servers, choose_servers, run_postgres, run_rabbitmq, run_redis
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,17 +39,20 @@ def servers() -> Servers:
 @pytest.fixture(scope="session")
 def postgres_url(servers: Servers) -> Iterator[str]:
     """Superuser DSN of the database `gateway`."""
-    yield from _provide(servers, "TEST_POSTGRES_URL", server_containers.postgres, server_processes.postgres)
+    with run_postgres(servers) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def redis_url(servers: Servers) -> Iterator[str]:
-    yield from _provide(servers, "TEST_REDIS_URL", server_containers.redis, server_processes.redis)
+    with run_redis(servers) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 def amqp_url(servers: Servers) -> Iterator[str]:
-    yield from _provide(servers, "TEST_AMQP_URL", server_containers.rabbitmq, server_processes.rabbitmq)
+    with run_rabbitmq(servers) as url:
+        yield url
 
 
 @pytest.fixture
@@ -86,15 +88,3 @@ async def _drop_schema(superuser_url: str, service: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-def _provide(
-    servers: Servers,
-    variable: str,
-    in_container: Callable[[], Iterator[str]],
-    as_process: Callable[[], Iterator[str]],
-) -> Iterator[str]:
-    if given := os.environ.get(variable):
-        yield given
-        return
-    yield from in_container() if servers is Servers.CONTAINERS else as_process()
