@@ -85,8 +85,8 @@ class OutboxRelay:
         """For ever, through outages of PostgreSQL and RabbitMQ."""
         while True:
             try:
-                await self._relay_until_empty()
                 await self._prune_when_due(utc_now())
+                await self._relay_until_empty()
             except (NotAllPublished, *POSTGRES_ERRORS) as error:
                 log.warning("outbox_relay_paused", reason=type(error).__name__)
                 await self._backoff.wait()

@@ -8,6 +8,7 @@ import sys
 
 from pydantic_settings import BaseSettings
 
+from shared import logging
 from shared.bus.connection import Connection
 from shared.bus.parked import ParkingPlace, list_parked, replay
 from shared.bus.publisher import Publisher
@@ -66,4 +67,5 @@ def _lines(place: ParkingPlace) -> list[str]:
 
 
 if __name__ == "__main__":
+    logging.configure("operator", "critical")
     raise SystemExit(main(sys.argv[1:]))

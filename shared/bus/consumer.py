@@ -18,7 +18,7 @@ from shared.bus.backoff import Backoff
 from shared.bus.connection import BROKER_ERRORS, Connection, close_channel, settled
 from shared.bus.failures import Done, Park, Pause, Retry, Verdict, judge
 from shared.bus.publisher import Headers, Publisher
-from shared.bus.subscription import Subscription
+from shared.bus.subscription import Ending, Subscription
 from shared.bus.topology import declare
 from shared.contracts.envelope import Envelope
 from shared.errors import Unavailable
@@ -62,21 +62,25 @@ class Consumer:
     async def run(self) -> None:
         """For ever, through every outage. Cancelled, it finishes or returns the messages in hand."""
         while True:
-            try:
-                channel = await self._connection.open_channel()
-                await self._consume(channel)
-            except (Unavailable, *BROKER_ERRORS) as error:
-                log.warning("consumer_disconnected", consumer=self._service, reason=type(error).__name__)
-            await self._backoff.wait()
+            if await self._consume() is Ending.INTERRUPTED:
+                await self._backoff.wait()
 
-    async def _consume(self, channel: AbstractChannel) -> None:
-        """Declares first, so that a deleted queue comes back with its consumer."""
+    async def _consume(self) -> Ending:
         try:
-            await settled(declare(channel, self._service, self._topology))
-            subscription = Subscription(channel, self._topology.work_queue(self._service), self._process)
-            await subscription.run(prefetch=self._prefetch)
-        finally:
-            await close_channel(channel)
+            channel = await self._connection.open_channel()
+            try:
+                return await self._subscribe(channel)
+            finally:
+                await close_channel(channel)
+        except (Unavailable, *BROKER_ERRORS) as error:
+            log.warning("consumer_disconnected", consumer=self._service, reason=type(error).__name__)
+            return Ending.INTERRUPTED
+
+    async def _subscribe(self, channel: AbstractChannel) -> Ending:
+        """Declares first, so that a deleted queue comes back with its consumer."""
+        await settled(declare(channel, self._service, self._topology))
+        subscription = Subscription(channel, self._topology.work_queue(self._service), self._process)
+        return await subscription.run(prefetch=self._prefetch)
 
     async def _process(self, message: AbstractIncomingMessage) -> None:
         """One message, one log line. Raises DependencyDown."""

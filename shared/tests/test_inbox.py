@@ -1,0 +1,107 @@
+"""An event takes effect once, however often and however badly timed it is delivered."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+
+from shared import inbox
+from shared.bus.publisher import Publisher
+from shared.contracts.envelope import Envelope
+from shared.ids import new_uuid7
+from shared.postgres import Pool, open_pool
+from tests.support.bus import Corner, consuming, event
+from tests.support.eventually import eventually
+from tests.support.servers import DatabaseFactory
+from tests.support.tcp_proxy import TcpProxy
+
+
+@pytest.fixture(scope="module")
+async def pool(database: DatabaseFactory) -> AsyncIterator[Pool]:
+    """As the runtime role of a service, on the schema its own migrations made."""
+    service = await database("billing")
+    async with await open_pool(service.url, service="billing") as pool:
+        yield pool
+
+
+class Effects:
+    """A handler whose effect can be counted: a row in the outbox, in the inbox's transaction."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.calls = 0
+
+    async def __call__(self, envelope: Envelope) -> None:
+        self.calls += 1
+        async with self._pool.acquire() as connection, connection.transaction():
+            if await inbox.first_time(connection, envelope.id):
+                await connection.execute(
+                    "INSERT INTO outbox (id, type, subject, body) VALUES ($1, 'effect', $2, '{}')",
+                    new_uuid7(),
+                    str(envelope.id),
+                )
+
+    async def of(self, event_id: UUID) -> int:
+        count: int = await self._pool.fetchval(
+            "SELECT count(*) FROM outbox WHERE type = 'effect' AND subject = $1", str(event_id)
+        )
+        return count
+
+    async def was_called(self, times: int) -> bool:
+        return self.calls >= times
+
+
+async def test_the_first_delivery_counts_and_the_second_does_not(pool: Pool) -> None:
+    event_id = new_uuid7()
+    async with pool.acquire() as connection:
+        assert await inbox.first_time(connection, event_id)
+        assert not await inbox.first_time(connection, event_id)
+
+
+async def test_a_rolled_back_delivery_does_not_count(pool: Pool) -> None:
+    event_id = new_uuid7()
+    async with pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        assert await inbox.first_time(connection, event_id)
+        await transaction.rollback()
+        assert await inbox.first_time(connection, event_id)
+
+
+async def test_of_two_deliveries_at_once_one_takes_effect(pool: Pool) -> None:
+    effects, fact = Effects(pool), event()
+    await asyncio.gather(*(effects(fact) for _ in range(5)))
+    assert await effects.of(fact.id) == 1
+
+
+async def test_a_message_delivered_twice_has_one_effect(
+    amqp_url: str, pool: Pool, publisher: Publisher, corner: Corner
+) -> None:
+    effects, fact = Effects(pool), event()
+    async with consuming(amqp_url, publisher, corner, effects):
+        await publisher.publish([fact])
+        await publisher.publish([fact])
+        await eventually(lambda: effects.was_called(2))
+    assert await effects.of(fact.id) == 1
+    assert await corner.count(corner.work) == 0
+
+
+async def test_a_crash_between_commit_and_acknowledgement_has_one_effect(
+    pool: Pool, publisher: Publisher, corner: Corner, line: TcpProxy
+) -> None:
+    effects, fact = Effects(pool), event()
+
+    async def commit_then_lose_the_broker(envelope: Envelope) -> None:
+        await effects(envelope)
+        if effects.calls == 1:
+            await line.cut()
+
+    async with consuming(line.url, publisher, corner, commit_then_lose_the_broker):
+        await publisher.publish([fact])
+        await eventually(lambda: effects.was_called(1))
+        await eventually(lambda: corner.has(corner.work, 1))
+        await line.mend()
+        await eventually(lambda: effects.was_called(2))
+    assert await effects.of(fact.id) == 1
+    assert await corner.count(corner.work) == 0
