@@ -46,9 +46,12 @@ class Relay:
 class SmtpMailer:
     """`tls_context` decides which certificates are believed."""
 
-    def __init__(self, relay: Relay, *, tls_context: ssl.SSLContext) -> None:
+    def __init__(
+        self, relay: Relay, *, tls_context: ssl.SSLContext, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
+    ) -> None:
         self._relay = relay
         self._tls_context = tls_context
+        self._timeout_seconds = timeout_seconds
 
     async def send(self, message: EmailMessage) -> Attempt:
         """Does not raise when the relay, the way to it or the recipient is the reason."""
@@ -82,7 +85,7 @@ class SmtpMailer:
             username=user,
             password=password,
             local_hostname=self._relay.own_name,
-            timeout=COMMAND_TIMEOUT_SECONDS,
+            timeout=self._timeout_seconds,
             use_tls=self._relay.tls is TlsMode.IMPLICIT,
             start_tls=self._relay.tls is TlsMode.STARTTLS,
             tls_context=self._tls_context,

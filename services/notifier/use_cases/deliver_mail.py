@@ -5,7 +5,9 @@ when its lease ends: a duplicate with the same Message-ID is better than silence
 between unsealing and handing over.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from typing import Protocol
@@ -40,18 +42,28 @@ class Letterhead:
 
 
 class MailDelivery:
+    """`private_key` opens what accounts sealed; `clock` tells the time."""
+
     def __init__(
-        self, mails: MailTable, letters: Letters, mailer: Mailer, *, letterhead: Letterhead, private_key: str
+        self,
+        mails: MailTable,
+        letters: Letters,
+        mailer: Mailer,
+        *,
+        letterhead: Letterhead,
+        private_key: str,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._mails = mails
         self._letters = letters
         self._mailer = mailer
         self._letterhead = letterhead
         self._private_key = private_key
+        self._clock = clock
 
     async def deliver_next(self, *, jitter: float) -> bool:
         """False when nothing is due. Raises only what the database raises."""
-        claimed = await self._mails.claim_due(utc_now())
+        claimed = await self._mails.claim_due(self._clock())
         if claimed is None:
             return False
         with structlog.contextvars.bound_contextvars(request_id=claimed.request_id):
@@ -62,7 +74,7 @@ class MailDelivery:
         if claimed.was_interrupted:
             log.warning("mail_may_be_a_duplicate", event_id=str(claimed.mail.event_id))
         outcome = await self._attempt(claimed, jitter)
-        await self._mails.record(claimed, outcome, utc_now())
+        await self._mails.record(claimed, outcome, self._clock())
         _tell(claimed, outcome)
 
     async def _attempt(self, claimed: ClaimedMail, jitter: float) -> Outcome:
@@ -77,7 +89,7 @@ class MailDelivery:
             attempt,
             attempts=claimed.attempts,
             requested_at=claimed.requested_at,
-            now=utc_now(),
+            now=self._clock(),
             jitter=jitter,
         )
 
@@ -87,7 +99,7 @@ class MailDelivery:
             sender=self._letterhead.sender,
             recipient=mail.recipient,
             message_id=f"{mail.event_id}@{self._letterhead.host}",
-            now=utc_now(),
+            now=self._clock(),
         )
 
 

@@ -1,0 +1,255 @@
+"""One mail's way through the table and a real SMTP server: what is sent, kept, erased and sent again."""
+
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+import structlog
+
+from services.notifier.adapters.letters_jinja import Letters
+from services.notifier.adapters.mailer_smtp import Relay, SmtpMailer, TlsMode
+from services.notifier.adapters.mails_postgres import LEASE, MailTable
+from services.notifier.domain.delivery import RetryAt, Sent
+from services.notifier.domain.letter import parse_sender
+from services.notifier.entrypoints.events import Events
+from services.notifier.tests.notifier_process import PRIVATE_KEY, Issued, issue_key
+from services.notifier.tests.smtp_server import HANG_UP, HOST, Mailbox, smtp_server
+from services.notifier.use_cases.deliver_mail import Letterhead, MailDelivery
+from shared.clock import utc_now
+from shared.contracts.accounts import AccountDeleted
+from shared.contracts.envelope import Envelope, wrap
+from shared.postgres import Pool, open_pool
+from shared.sealing import new_key_pair
+from tests.support.servers import DatabaseFactory
+
+THE_SERVERS_OWN = "mail.log"
+"""aiosmtpd's logger."""
+SOON = timedelta(seconds=40)
+"""After the first pause, jitter and all."""
+
+
+@dataclass
+class Notifier:
+    """The notifier's parts without its loops, under a clock that the test moves."""
+
+    pool: Pool
+    mailbox: Mailbox
+    now: datetime
+
+    async def receive(self, envelope: Envelope) -> None:
+        await Events(self.pool, wake=lambda: None).handle(envelope)
+
+    async def deliver(self, *, private_key: str = PRIVATE_KEY) -> bool:
+        sender = parse_sender("keys@promptly.test", default_name="Promptly")
+        relay = Relay(HOST, self.mailbox.port, TlsMode.NONE, own_name="promptly.test")
+        delivery = MailDelivery(
+            MailTable(self.pool),
+            Letters("https://promptly.test"),
+            SmtpMailer(relay, tls_context=ssl.create_default_context()),
+            letterhead=Letterhead(sender, "promptly.test"),
+            private_key=private_key,
+            clock=lambda: self.now,
+        )
+        return await delivery.deliver_next(jitter=0)
+
+    async def row(self, issued: Issued) -> dict[str, Any]:
+        row = await self.pool.fetchrow(
+            "SELECT state, recipient, sealed_key, attempts, last_code, sent_at FROM mails WHERE event_id = $1",
+            issued.envelope.id,
+        )
+        assert row is not None
+        return dict(row)
+
+    async def count(self) -> int:
+        count: int = await self.pool.fetchval("SELECT count(*) FROM mails")
+        return count
+
+
+@pytest.fixture(scope="module")
+async def pool(database: DatabaseFactory) -> AsyncIterator[Pool]:
+    pool = await open_pool((await database("notifier")).url, service="notifier")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def notifier(pool: Pool) -> AsyncIterator[Notifier]:
+    await pool.execute("DELETE FROM mails")
+    async with smtp_server() as mailbox:
+        yield Notifier(pool, mailbox, utc_now() + timedelta(seconds=1))
+
+
+def deleted(issued: Issued) -> Envelope:
+    account_id = str(issued.envelope.subject)
+    return wrap(AccountDeleted(account_id=account_id), source="accounts", subject=account_id, now=utc_now())
+
+
+async def test_an_issued_key_is_mailed_and_its_sealed_copy_erased(notifier: Notifier) -> None:
+    issued = issue_key()
+    await notifier.receive(issued.envelope)
+    assert await notifier.deliver()
+    [mail] = notifier.mailbox.mails
+    assert issued.key in str(mail.get_body(("plain",)))
+    assert mail["Message-ID"] == f"<{issued.envelope.id}@promptly.test>"
+    assert notifier.mailbox.recipients == [[issued.email]]
+    row = await notifier.row(issued)
+    assert (row["state"], row["sealed_key"], row["sent_at"]) == ("sent", None, notifier.now)
+    assert not await notifier.deliver()
+
+
+async def test_an_event_delivered_twice_is_one_mail(notifier: Notifier) -> None:
+    issued = issue_key()
+    await notifier.receive(issued.envelope)
+    await notifier.receive(issued.envelope)
+    assert await notifier.deliver()
+    assert not await notifier.deliver()
+    assert len(notifier.mailbox.mails) == 1
+
+
+async def test_a_greylisted_mail_comes_again(notifier: Notifier) -> None:
+    notifier.mailbox.replies_to_rcpt.append("451 4.7.1 come back later")
+    issued = issue_key()
+    await notifier.receive(issued.envelope)
+    assert await notifier.deliver()
+    assert not await notifier.deliver()
+    row = await notifier.row(issued)
+    assert (row["state"], row["last_code"], row["sealed_key"] is None) == ("pending", 451, False)
+    notifier.now += SOON
+    assert await notifier.deliver()
+    assert (await notifier.row(issued))["state"] == "sent"
+
+
+async def test_a_refused_mail_is_never_tried_again(notifier: Notifier) -> None:
+    notifier.mailbox.replies_to_rcpt.append("550 5.1.1 no such user")
+    issued = issue_key()
+    await notifier.receive(issued.envelope)
+    assert await notifier.deliver()
+    notifier.now += timedelta(days=2)
+    assert not await notifier.deliver()
+    row = await notifier.row(issued)
+    assert (row["state"], row["last_code"]) == ("refused", 550)
+
+
+async def test_a_mail_to_no_address_is_refused_without_a_dialogue(notifier: Notifier) -> None:
+    issued = issue_key(email="nobody\r\nBcc: eve@example.com")
+    await notifier.receive(issued.envelope)
+    assert await notifier.deliver()
+    row = await notifier.row(issued)
+    assert (row["state"], row["last_code"], notifier.mailbox.mails) == ("refused", None, [])
+
+
+async def test_a_relay_that_hangs_up_after_the_content_gets_the_same_mail_again(notifier: Notifier) -> None:
+    notifier.mailbox.replies_to_data.append(HANG_UP)
+    await notifier.receive(issue_key().envelope)
+    assert await notifier.deliver()
+    notifier.now += SOON
+    assert await notifier.deliver()
+    first, second = notifier.mailbox.mails
+    assert first["Message-ID"] == second["Message-ID"]
+
+
+async def test_a_mail_is_given_up_after_a_day(notifier: Notifier) -> None:
+    issued = issue_key()
+    await notifier.receive(issued.envelope)
+    notifier.mailbox.replies_to_rcpt.extend(["451 4.7.1 later"] * 2)
+    assert await notifier.deliver()
+    notifier.now += timedelta(hours=24)
+    assert await notifier.deliver()
+    row = await notifier.row(issued)
+    assert (row["state"], row["last_code"]) == ("given_up", 451)
+    notifier.now += timedelta(days=1)
+    assert not await notifier.deliver()
+
+
+async def test_a_crash_while_sending_sends_again_when_the_lease_ends(notifier: Notifier) -> None:
+    issued = issue_key()
+    await notifier.receive(issued.envelope)
+    assert await MailTable(notifier.pool).claim_due(notifier.now)  # and the process is gone
+    assert (await notifier.row(issued))["state"] == "sending"
+    assert not await notifier.deliver()
+    notifier.now += LEASE
+    with structlog.testing.capture_logs() as logs:
+        assert await notifier.deliver()
+    assert "mail_may_be_a_duplicate" in {entry["event"] for entry in logs}
+    assert (await notifier.row(issued))["state"] == "sent"
+
+
+async def test_an_outcome_that_comes_after_its_lease_changes_nothing(notifier: Notifier) -> None:
+    table, issued = MailTable(notifier.pool), issue_key()
+    await notifier.receive(issued.envelope)
+    stalled = await table.claim_due(notifier.now)
+    assert stalled is not None
+    notifier.now += LEASE
+    assert await notifier.deliver()
+    await table.record(stalled, RetryAt(notifier.now, None), notifier.now)
+    assert (await notifier.row(issued))["state"] == "sent"
+
+
+async def test_an_acceptance_counts_however_late_it_is_told(notifier: Notifier) -> None:
+    table, issued = MailTable(notifier.pool), issue_key()
+    await notifier.receive(issued.envelope)
+    stalled = await table.claim_due(notifier.now)
+    assert stalled is not None
+    notifier.now += LEASE
+    assert await table.claim_due(notifier.now)
+    await table.record(stalled, Sent(), notifier.now)
+    assert (await notifier.row(issued))["sealed_key"] is None
+
+
+async def test_a_key_sealed_to_another_notifier_waits_for_the_right_private_key(notifier: Notifier) -> None:
+    issued = issue_key()
+    await notifier.receive(issued.envelope)
+    _, wrong_private_key = new_key_pair()
+    assert await notifier.deliver(private_key=wrong_private_key)
+    assert (await notifier.row(issued))["state"] == "pending"
+    notifier.now += SOON
+    assert await notifier.deliver()
+    assert (await notifier.row(issued))["state"] == "sent"
+
+
+async def test_a_forgotten_account_is_owed_nothing_and_known_nowhere(notifier: Notifier) -> None:
+    mailed, owed = issue_key(), issue_key()
+    await notifier.receive(mailed.envelope)
+    assert await notifier.deliver()
+    await notifier.receive(owed.envelope)
+    for issued in (mailed, owed):
+        await notifier.receive(deleted(issued))
+    assert not await notifier.deliver()
+    assert (await notifier.row(mailed))["recipient"] is None
+    assert await notifier.count() == 1
+
+
+async def test_a_mail_asked_for_after_its_account_was_forgotten_is_not_kept(notifier: Notifier) -> None:
+    issued = issue_key()
+    await notifier.receive(deleted(issued))
+    await notifier.receive(issued.envelope)
+    assert await notifier.count() == 0
+
+
+async def test_neither_key_nor_address_reaches_the_logs(
+    notifier: Notifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    issued = issue_key()
+    notifier.mailbox.replies_to_rcpt.extend([f"451 4.7.1 <{issued.email}> later"])
+    with caplog.at_level(logging.DEBUG), structlog.testing.capture_logs() as logs:
+        await notifier.receive(issued.envelope)
+        assert await notifier.deliver()
+        notifier.now += SOON
+        assert await notifier.deliver()
+    assert [entry["outcome"] for entry in logs if entry["event"] == "mail_attempted"] == ["RetryAt", "Sent"]
+    told = repr(logs) + "".join(
+        record.getMessage() for record in caplog.records if record.name != THE_SERVERS_OWN
+    )
+    assert issued.key not in told
+    assert issued.email not in told
+
+
+async def test_the_table_refuses_a_sent_mail_that_keeps_its_key(notifier: Notifier) -> None:
+    await notifier.receive(issue_key().envelope)
+    with pytest.raises(asyncpg.CheckViolationError, match="sent_mail_has_no_key"):
+        await notifier.pool.execute("UPDATE mails SET state = 'sent', sent_at = now()")
