@@ -67,7 +67,7 @@ class Person:
     def browser(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.base_url, headers={"accept": "text/html"}, timeout=30)
 
-    def _new_key_has_arrived(self) -> bool:
+    async def _new_key_has_arrived(self) -> bool:
         mailed = {key for text in self.mails() for key in KEY_IN_MAIL.findall(text)}
         new = mailed - set(self.keys)
         self.keys.extend(new)
