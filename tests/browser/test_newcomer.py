@@ -46,6 +46,6 @@ def watch_for_errors(page: Page) -> list[str]:
     return errors
 
 
-async def mailed_key(person: Person) -> str | None:
+async def mailed_key(person: Person) -> str:
     keys = [key for text in person.mails() for key in KEY_IN_MAIL.findall(text)]
-    return keys[0] if keys else None
+    return keys[0] if keys else ""
