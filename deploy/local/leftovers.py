@@ -23,11 +23,13 @@ def list_leftovers(records: Iterable[ProcessRecord], local_dir: Path) -> dict[st
     return {name: pids for name, pids in found.items() if pids}
 
 
-def end_leftovers(records: tuple[ProcessRecord, ...], local_dir: Path) -> list[str]:
+def end_leftovers(
+    records: tuple[ProcessRecord, ...], local_dir: Path, *, grace_seconds: float = GRACE_SECONDS
+) -> list[str]:
     """Asks all to end, kills what does not; the names of what was ended, latest started first."""
     names = list(list_leftovers(records, local_dir))
     _signal(records, local_dir, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = time.monotonic() + grace_seconds
     while list_leftovers(records, local_dir):
         if time.monotonic() > deadline:
             _signal(records, local_dir, signal.SIGKILL)

@@ -20,6 +20,9 @@ The capital of Spain is Madrid.
 User: Name three colours.
 Assistant:
 Red, green and blue.
+User: Count from 1 to 12.
+Assistant:
+1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
 User: Say hello.
 Assistant:
 Hello! How can I help you?

@@ -94,8 +94,9 @@ class System:
         if self.settings.runs_own_model:
             found["LLAMA_BASE_URL"] = f"http://{LOOPBACK}:{self.ports['llama-server']}"
         if self.settings.runs_mailbox:
-            found |= {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports["smtp"])}
-        return {**addresses, **found, **self.settings.given, **self.secrets}
+            sender = self.settings.given.get("SMTP_FROM", "Promptly <keys@promptly.invalid>")
+            found |= {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports["smtp"]), "SMTP_FROM": sender}
+        return {**self.settings.given, **addresses, **found, **self.secrets}
 
     def _model(self) -> ProcessSpec:
         return model.prepare(
