@@ -1,0 +1,123 @@
+"""llama-server over httpx. Sends our own Authorization and Content-Type and nothing of the client's.
+
+Leaving `open_chat` closes the connection when the body has not been read to its end, which is what stops
+the generation. Nothing is sent twice.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
+
+import httpx
+from pydantic import SecretStr
+
+from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut
+from services.gateway.domain.model_names import file_name
+from services.gateway.domain.upstream_refusals import refusal_of
+from services.gateway.use_cases.upstream import Model, UpstreamReply
+
+CHAT = "/v1/chat/completions"
+COUNT = "/v1/chat/completions/input_tokens"
+MODELS = "/v1/models"
+CONNECT_TIMEOUT_SECONDS = 5.0
+SHORT_TIMEOUT_SECONDS = 10.0
+"""For what costs no generation."""
+ANSWER_BYTES_MAX = 64 << 20
+SPARE_CONNECTIONS = 16
+"""Beside the running generations: counts, model lists, probes."""
+KEEPALIVE_SECONDS = 2.0
+"""Below llama-server's 5, so that a connection is not reused while it closes it."""
+
+
+class HttpxReply:
+    def __init__(self, reply: httpx.Response) -> None:
+        self._reply = reply
+        self.status = reply.status_code
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        with _translated():
+            async for data in self._reply.aiter_raw():
+                yield data
+
+    async def read(self) -> bytes:
+        body = bytearray()
+        async for data in self.chunks():
+            body += data
+            if len(body) > ANSWER_BYTES_MAX:
+                raise UpstreamFailed("The model server's answer is too large. Nothing was charged.")
+        return bytes(body)
+
+
+class HttpxUpstream:
+    def __init__(
+        self, base_url: str, api_key: SecretStr | None, *, concurrency: int, timeout_seconds: float
+    ) -> None:
+        headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        if api_key is not None and api_key.get_secret_value():
+            headers["authorization"] = f"Bearer {api_key.get_secret_value()}"
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            headers=headers,
+            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(
+                max_connections=concurrency + SPARE_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
+            ),
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    @asynccontextmanager
+    async def open_chat(self, body: bytes) -> AsyncIterator[UpstreamReply]:
+        request = self._http.build_request("POST", CHAT, content=body)
+        with _translated():
+            reply = await self._http.send(request, stream=True)
+        try:
+            yield HttpxReply(reply)
+        finally:
+            await reply.aclose()
+
+    async def count_prompt(self, body: bytes) -> int:
+        with _translated():
+            reply = await self._http.post(COUNT, content=body, timeout=SHORT_TIMEOUT_SECONDS)
+        if reply.status_code != 200:
+            raise refusal_of(reply.status_code, reply.content)
+        tokens = _json_object(reply).get("input_tokens")
+        if not isinstance(tokens, int):
+            raise UpstreamFailed("The model server could not count the prompt.")
+        return tokens
+
+    async def list_models(self) -> list[Model]:
+        with _translated():
+            reply = await self._http.get(MODELS, timeout=SHORT_TIMEOUT_SECONDS)
+        models = _json_object(reply).get("data") if reply.status_code == 200 else None
+        if not isinstance(models, list):
+            raise UpstreamFailed("The model server does not say which model it has.")
+        return [
+            Model(file_name(str(model["id"])), int(model.get("created") or 0))
+            for model in models
+            if isinstance(model, dict) and "id" in model
+        ]
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """No message of httpx passes: it may name the upstream's address."""
+    try:
+        yield
+    except httpx.TimeoutException as error:
+        raise UpstreamTimedOut("The model server did not answer in time.") from error
+    except (httpx.HTTPError, httpx.StreamError) as error:
+        raise UpstreamFailed("The model server cannot be reached, or broke off.") from error
+
+
+def _json_object(reply: httpx.Response) -> dict[str, Any]:
+    try:
+        answer = reply.json()
+    except ValueError as error:
+        raise UpstreamFailed("The model server's answer could not be read.") from error
+    return answer if isinstance(answer, dict) else {}

@@ -1,0 +1,131 @@
+"""The composition root of the gateway: the only file that knows all the others."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.gateway.adapters.refills_http import HttpRefills
+from services.gateway.adapters.upstream_httpx import HttpxUpstream
+from services.gateway.domain.chat_request import CompletionLimits
+from services.gateway.entrypoints.chat import ChatEndpoint
+from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
+from services.gateway.entrypoints.v1 import V1, Routes
+from services.gateway.settings import GatewaySettings
+from services.gateway.use_cases.admit import Admission, AdmissionPolicy
+from services.gateway.use_cases.answer_whole import WholeAnswers
+from services.gateway.use_cases.checkpoint import CheckpointLoop
+from services.gateway.use_cases.list_models import Models
+from services.gateway.use_cases.open_request import OpenRequests
+from services.gateway.use_cases.publish_usage import UsageBus, UsageRelay
+from services.gateway.use_cases.read_balance import Balances
+from services.gateway.use_cases.relay_stream import StreamRelay
+from services.gateway.use_cases.settle import Settlements
+from services.gateway.use_cases.slots import UpstreamSlots
+from services.gateway.use_cases.tasks import Tasks
+from services.gateway.use_cases.watch_backlog import Backlog
+from shared import redis_client
+from shared.admission.desk import AdmissionDesk
+from shared.admission.stream import SettlementStream
+from shared.background import Background
+from shared.bus import connection as bus_connection
+from shared.bus.publisher import Publisher
+from shared.clock import utc_now
+from shared.http.internal import InternalClient
+from shared.http.shell import Readiness, create_app
+
+DRAIN_TIMEOUT_SECONDS = 15.0
+"""After uvicorn's own wait for streams: for whole calls and settlements."""
+FLUSH_TIMEOUT_SECONDS = 5.0
+"""What is not published then stays in Redis, for the other gateways or the next start."""
+
+
+class Gateway:
+    """Everything wired; nothing is connected before its first use."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self.redis = redis_client.open_redis(settings.redis_url)
+        self.bus = bus_connection.Connection(settings.amqp_url, "gateway-publisher")
+        self.accounts = InternalClient(settings.accounts_url, settings.internal_token)
+        self.metering = InternalClient(settings.metering_url, settings.internal_token)
+        self.upstream = HttpxUpstream(
+            settings.llama_base_url,
+            settings.llama_api_key,
+            concurrency=settings.upstream_concurrency,
+            timeout_seconds=settings.upstream_timeout_seconds,
+        )
+        self.desk = AdmissionDesk(self.redis)
+        self.tasks = Tasks()
+        self.open_requests = OpenRequests()
+        stream = SettlementStream(self.redis)
+        usage_bus = UsageBus(Publisher(self.bus), utc_now)
+        self.usage_relay = UsageRelay(stream, usage_bus)
+        self.backlog = Backlog(stream)
+        self.checkpoints = CheckpointLoop(self.desk, self.open_requests)
+        self.settlements = Settlements(
+            self.desk, self.upstream, self.open_requests, usage_bus.publish_one, self.tasks, utc_now
+        )
+        self.v1 = V1(
+            self._routes(settings),
+            key_pepper=settings.key_pepper.get_secret_value().encode(),
+            trusted_proxies=settings.trusted_proxies,
+        )
+
+    def _routes(self, settings: GatewaySettings) -> Routes:
+        refills = HttpRefills(self.accounts, self.metering)
+        policy = AdmissionPolicy(
+            base_url=settings.base_url.rstrip("/"),
+            ip_limit_per_minute=settings.inference_ip_rate_limit,
+            wait_for_held_seconds=settings.queue_timeout_seconds,
+        )
+        admission = Admission(self.desk, refills, self.upstream, self.settlements, policy)
+        models = Models(self.upstream)
+        return {
+            "/v1/chat/completions": {"POST": self._chat(settings, admission)},
+            "/v1/models": {"GET": ModelList(admission, models)},
+            MODELS_PATH: {"GET": ModelDetail(admission, models)},
+            "/v1/balance": {"GET": BalanceEndpoint(admission, Balances(self.desk, refills))},
+        }
+
+    def _chat(self, settings: GatewaySettings, admission: Admission) -> ChatEndpoint:
+        slots = UpstreamSlots(
+            slots=settings.upstream_concurrency,
+            length_max=settings.queue_length_max,
+            timeout_seconds=settings.queue_timeout_seconds,
+        )
+        return ChatEndpoint(
+            admission,
+            StreamRelay(self.upstream, slots, self.settlements),
+            WholeAnswers(self.upstream, slots, self.settlements),
+            self.open_requests,
+            self.backlog,
+            self.tasks,
+            CompletionLimits(settings.default_completion_tokens, settings.max_completion_tokens),
+        )
+
+    @asynccontextmanager
+    async def running(self, _: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.redis.aclose)
+            stack.push_async_callback(self.bus.close)
+            for client in (self.upstream, self.accounts, self.metering):
+                await stack.enter_async_context(client)
+            background = await stack.enter_async_context(Background())
+            background.start("checkpoints", self.checkpoints.run)
+            background.start("usage_relay", self.usage_relay.run)
+            background.start("backlog", self.backlog.run)
+            yield
+            await self.tasks.drain(DRAIN_TIMEOUT_SECONDS)
+            await self.usage_relay.flush(FLUSH_TIMEOUT_SECONDS)
+
+
+def build_app(settings: GatewaySettings) -> FastAPI:
+    gateway = Gateway(settings)
+    readiness = Readiness()
+    readiness.add("redis", lambda: redis_client.answers(gateway.redis))
+    readiness.add("rabbitmq", lambda: bus_connection.answers(gateway.bus))
+    readiness.add("upstream", gateway.upstream.list_models)
+    app = create_app("gateway", lifespan=gateway.running, readiness=readiness)
+    app.router.redirect_slashes = False  # /v1 is answered as it is asked, in OpenAI's shape
+    app.mount("/v1", gateway.v1)
+    return app

@@ -1,0 +1,114 @@
+"""Reads the upstream's stream of chat chunks: meters it, and cuts out what only the meter needed.
+
+Within JSON a quote inside a string is always escaped, so the bytes `"usage"` or `,"timings":{` can only be a
+key (or a whole string, which the slow path then finds harmless): what a model writes cannot forge them. The
+fast path cuts bytes at the chunk's end; whatever it does not recognise is parsed and rebuilt.
+"""
+
+import json
+from typing import Any
+
+from services.gateway.domain.counts import Counts, counts_of_timings, counts_of_usage
+from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.domain.model_names import file_name
+from services.gateway.domain.sse import EventSplitter, data_of
+
+TIMINGS = b',"timings":{'
+INJECTED = ("timings", "__verbose", "prompt_progress")
+DONE = b"[DONE]"
+BROKEN_OFF = "The model server broke off in the middle of the answer. What you received so far is charged."
+
+
+class ChatStream:
+    """One answer in progress. `feed` gives what the client gets; `counts` what it has come to so far."""
+
+    def __init__(self, *, include_usage: bool) -> None:
+        self._include_usage = include_usage
+        self._splitter = EventSplitter()
+        self._usage: Counts | None = None
+        self._timings = b""
+        self._model_upstream = b""
+        self._model_shown = b""
+        self.model = ""
+        self.is_done = False
+        self.failure: UpstreamFailed | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """After `is_done` or `failure` there is nothing more to come."""
+        passed = []
+        try:
+            for event in self._splitter.feed(data):
+                passed.append(self._take(event))
+                if self.is_done:
+                    break
+        except UpstreamFailed as failure:
+            self.failure = failure
+        return b"".join(passed)
+
+    def counts(self) -> Counts | None:
+        """The final usage, else the last timings, else None: nothing has been generated that we know of."""
+        if self._usage is not None or not self._timings:
+            return self._usage
+        return counts_of_timings(json.loads(self._timings))
+
+    def _take(self, event: bytes) -> bytes:
+        return self._cut(event) or self._rebuild(event)
+
+    def _cut(self, event: bytes) -> bytes | None:
+        """The chunk without its last member, the timings; None unless it is of the plain, usual kind."""
+        if not self._model_upstream or self._model_upstream not in event:
+            return None
+        if b'"usage"' in event or b'"error"' in event:
+            return None
+        at = event.rfind(TIMINGS)
+        if at < 0:
+            return None
+        timings = event[at + len(TIMINGS) - 1 :].rstrip()
+        if not timings.endswith(b"}}") or timings.find(b"}") != len(timings) - 2 or timings.rfind(b"{") != 0:
+            return None
+        self._timings = timings[:-1]
+        return event[:at].replace(self._model_upstream, self._model_shown, 1) + b"}\n\n"
+
+    def _rebuild(self, event: bytes) -> bytes:
+        data = data_of(event)
+        if not data:
+            return event if event.startswith(b":") else b""
+        if data == DONE:
+            self.is_done = True
+            return event
+        chunk = _parse(data)
+        self._meter(chunk)
+        if chunk.get("usage") is not None and not self._include_usage:
+            del chunk["usage"]
+            if not chunk.get("choices"):
+                return b""
+        self._rename_model(chunk)
+        return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+    def _meter(self, chunk: dict[str, Any]) -> None:
+        self._usage = counts_of_usage(chunk.get("usage")) or self._usage
+        if counts_of_timings(chunk.get("timings")) is not None:
+            self._timings = json.dumps(chunk["timings"]).encode()
+        for name in INJECTED:
+            chunk.pop(name, None)
+
+    def _rename_model(self, chunk: dict[str, Any]) -> None:
+        if not isinstance(chunk.get("model"), str):
+            return
+        self._model_upstream = _model_member(chunk["model"])
+        chunk["model"] = self.model = file_name(chunk["model"])
+        self._model_shown = _model_member(self.model)
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        chunk = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UpstreamFailed(BROKEN_OFF) from error
+    if not isinstance(chunk, dict) or "error" in chunk:
+        raise UpstreamFailed(BROKEN_OFF)
+    return chunk
+
+
+def _model_member(name: str) -> bytes:
+    return b'"model":' + json.dumps(name, ensure_ascii=False).encode(errors="backslashreplace")

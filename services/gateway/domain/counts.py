@@ -1,0 +1,41 @@
+"""Tokens as the upstream counts them. Absent is not zero: what cannot be read is None, an explicit zero stays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """`cached` lies inside `prompt`. `estimated`: not from the upstream's final usage."""
+
+    prompt: int
+    completion: int
+    cached: int
+    estimated: bool
+
+
+def counts_of_usage(usage: Any) -> Counts | None:
+    """From the `usage` object of an answer's end."""
+    if not isinstance(usage, dict):
+        return None
+    prompt, completion = _tokens(usage.get("prompt_tokens")), _tokens(usage.get("completion_tokens"))
+    if prompt is None or completion is None:
+        return None
+    details = usage.get("prompt_tokens_details")
+    cached = _tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
+    return Counts(prompt, completion, min(cached or 0, prompt), estimated=False)
+
+
+def counts_of_timings(timings: Any) -> Counts | None:
+    """From llama-server's `timings` so far: exact for what has been received, but not its last word."""
+    if not isinstance(timings, dict):
+        return None
+    cached, processed = _tokens(timings.get("cache_n")), _tokens(timings.get("prompt_n"))
+    completion = _tokens(timings.get("predicted_n"))
+    if cached is None or processed is None or completion is None:
+        return None
+    return Counts(cached + processed, completion, cached, estimated=True)
+
+
+def _tokens(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

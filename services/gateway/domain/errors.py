@@ -1,0 +1,128 @@
+"""What /v1 answers when it does not answer: the errors, each with the way out in its message.
+
+PromptlyError
+├── InvalidRequest          400, and its finer codes below
+│   ├── BodyUnreadable
+│   ├── MissingParameter
+│   ├── UnsupportedParameter
+│   └── ContextLengthExceeded
+├── BodyTooLarge            413
+├── KeyRefused              401
+├── InsufficientQuota       402
+├── RateLimited             429
+├── UnknownUrl, ModelNotFound 404
+├── MethodNotAllowed        405
+├── UpstreamFailed          502
+├── UpstreamTimedOut        504
+└── Overloaded, ModelLoading  503, come again
+"""
+
+from shared.errors import Kind, PromptlyError
+
+
+class InvalidRequest(PromptlyError):
+    """A field has a value that cannot be used."""
+
+    kind = Kind.INVALID
+    code = "invalid_value"
+
+
+class BodyUnreadable(InvalidRequest):
+    """The body is not one JSON object."""
+
+    code = "invalid_json"
+
+
+class MissingParameter(InvalidRequest):
+    """A field that is needed is absent."""
+
+    code = "missing_required_parameter"
+
+
+class UnsupportedParameter(InvalidRequest):
+    """A field that this service refuses by name."""
+
+    code = "unsupported_parameter"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    """The prompt is longer than the model's context."""
+
+    code = "context_length_exceeded"
+
+
+class BodyTooLarge(PromptlyError):
+    """The body has more bytes than a request may have."""
+
+    kind = Kind.TOO_LARGE
+    code = "request_too_large"
+
+
+class KeyRefused(PromptlyError):
+    """There is no key, or it is malformed, unknown or revoked."""
+
+    kind = Kind.UNAUTHENTICATED
+    code = "invalid_api_key"
+
+
+class InsufficientQuota(PromptlyError):
+    """The balance is spent."""
+
+    kind = Kind.PAYMENT
+    code = "insufficient_quota"
+
+
+class RateLimited(PromptlyError):
+    """Too many requests, or too many at once."""
+
+    kind = Kind.LIMITED
+    code = "rate_limit_exceeded"
+
+
+class UnknownUrl(PromptlyError):
+    """Nothing is served under this path."""
+
+    kind = Kind.NOT_FOUND
+    code = "unknown_url"
+
+
+class ModelNotFound(PromptlyError):
+    """A model that is not loaded."""
+
+    kind = Kind.NOT_FOUND
+    code = "model_not_found"
+
+
+class MethodNotAllowed(PromptlyError):
+    """The path exists, but not with this method."""
+
+    kind = Kind.METHOD
+    code = "method_not_allowed"
+
+
+class UpstreamFailed(PromptlyError):
+    """The model server broke off, or said what we do not understand."""
+
+    kind = Kind.UPSTREAM
+    code = "upstream_error"
+
+
+class UpstreamTimedOut(PromptlyError):
+    """The model server said nothing for too long."""
+
+    kind = Kind.UPSTREAM_TIMEOUT
+    code = "upstream_timeout"
+
+
+class Overloaded(PromptlyError):
+    """No room for this request now, or a part we need is down."""
+
+    kind = Kind.UNAVAILABLE
+    code = "overloaded"
+
+
+class ModelLoading(PromptlyError):
+    """The model server is up, but its model is not loaded yet."""
+
+    kind = Kind.UNAVAILABLE
+    code = "model_loading"

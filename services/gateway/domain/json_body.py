@@ -1,0 +1,53 @@
+"""Reads a request body as strict JSON: one object, no key twice, no NaN. Never anything but a 400."""
+
+import json
+from typing import Any, NoReturn
+
+from services.gateway.domain.errors import BodyUnreadable
+
+COMPACT = (",", ":")
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Raises BodyUnreadable, also for nesting too deep to read and numbers too long."""
+    try:
+        value = _DECODER.decode(body.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise BodyUnreadable("The request body is not UTF-8.") from error
+    except RecursionError as error:
+        raise BodyUnreadable("The request body is nested too deeply.") from error
+    except ValueError as error:
+        raise BodyUnreadable(f"The request body is not valid JSON: {_reason(error)}") from error
+    if not isinstance(value, dict):
+        raise BodyUnreadable("The request body must be a JSON object.")
+    return value
+
+
+def encode(value: object) -> bytes:
+    """Compact UTF-8. Raises BodyUnreadable for what JSON or UTF-8 cannot carry (half a surrogate pair, 1e999)."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=COMPACT).encode()
+    except UnicodeEncodeError as error:
+        raise BodyUnreadable("The request body contains half of a surrogate pair.") from error
+    except ValueError as error:
+        raise BodyUnreadable("The request body contains a number that is out of range.") from error
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key appears twice in one object")
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} (line {error.lineno}, column {error.colno})."
+    return f"{error}."[:120]
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant)

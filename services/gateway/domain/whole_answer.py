@@ -1,0 +1,42 @@
+"""A whole (not streamed) answer of the upstream: what it cost, and what of it the client gets."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from services.gateway.domain.chat_stream import INJECTED
+from services.gateway.domain.counts import Counts, counts_of_timings, counts_of_usage
+from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.domain.json_body import COMPACT
+from services.gateway.domain.model_names import file_name
+
+
+@dataclass(frozen=True, slots=True)
+class WholeAnswer:
+    """`counts` is None when the upstream said nothing about tokens."""
+
+    body: bytes
+    counts: Counts | None
+    model: str
+
+
+def read_whole_answer(body: bytes) -> WholeAnswer:
+    """Raises UpstreamFailed when the body is no chat completion."""
+    answer = _parse(body)
+    counts = counts_of_usage(answer.get("usage")) or counts_of_timings(answer.get("timings"))
+    for name in INJECTED:
+        answer.pop(name, None)
+    model = file_name(str(answer.get("model", "")))
+    answer["model"] = model
+    text = json.dumps(answer, ensure_ascii=False, separators=COMPACT)
+    return WholeAnswer(text.encode(errors="backslashreplace"), counts, model)
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UpstreamFailed("The model server's answer could not be read. Nothing was charged.") from error
+    if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
+        raise UpstreamFailed("The model server's answer was no chat completion. Nothing was charged.")
+    return answer

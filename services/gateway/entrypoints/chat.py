@@ -1,0 +1,160 @@
+"""POST /v1/chat/completions: parse, admit, and answer in a stream or in one piece."""
+
+import asyncio
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.domain.charge import Ending
+from services.gateway.domain.chat_request import ChatRequest, CompletionLimits, parse_chat_request
+from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.entrypoints import http
+from services.gateway.use_cases.admit import Admission
+from services.gateway.use_cases.answer_whole import WholeAnswers
+from services.gateway.use_cases.caller import Caller
+from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
+from services.gateway.use_cases.relay_stream import StreamRelay
+from services.gateway.use_cases.tasks import Tasks
+from services.gateway.use_cases.watch_backlog import Backlog
+from shared.errors import PromptlyError
+from shared.http.errors import body_of
+
+ENDPOINT = "chat.completions"
+STREAM_HEADERS: http.Headers = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+CUT_OFF = "The answer was cut off on our side. What you received so far is charged."
+FAREWELL_TIMEOUT_SECONDS = 1.0
+"""For the error frame of a stream that we cut: its client may not be reading."""
+
+log = structlog.get_logger()
+
+
+class Listener:
+    """The client of one stream."""
+
+    def __init__(self, send: Send, headers: http.Headers) -> None:
+        self._send = send
+        self._headers = headers
+        self.has_begun = False
+
+    async def begin(self) -> None:
+        self.has_begun = True
+        await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+
+    async def send(self, data: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def end_with(self, error: PromptlyError) -> None:
+        """SDKs take a bare end for a complete answer, so it is said; without [DONE]."""
+        await self.send(b"data: " + http.encode(body_of(error)) + b"\n\n")
+        await self.end()
+
+
+class ChatEndpoint:
+    def __init__(
+        self,
+        admission: Admission,
+        relay: StreamRelay,
+        whole_answers: WholeAnswers,
+        open_requests: OpenRequests,
+        backlog: Backlog,
+        tasks: Tasks,
+        limits: CompletionLimits,
+    ) -> None:
+        self._admission = admission
+        self._relay = relay
+        self._whole_answers = whole_answers
+        self._open_requests = open_requests
+        self._backlog = backlog
+        self._tasks = tasks
+        self._limits = limits
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        chat = await self._read(receive)
+        if isinstance(chat, PromptlyError):
+            await self._admission.authenticate(caller)  # a bad key is told before a bad body
+            raise chat
+        gone = asyncio.get_running_loop().create_task(http.disconnected(receive))
+        try:
+            request = await self._admit(caller, chat, gone)
+            if chat.stream:
+                await self._stream(request, send, caller, gone)
+            else:
+                await self._whole(request, send, caller, gone)
+        finally:
+            gone.cancel()
+
+    async def _read(self, receive: Receive) -> ChatRequest | PromptlyError:
+        try:
+            return self._backlog.refusal() or parse_chat_request(await http.read_body(receive), self._limits)
+        except PromptlyError as problem:
+            return problem
+
+    async def _admit(self, caller: Caller, chat: ChatRequest, gone: asyncio.Task[None]) -> OpenRequest:
+        hold = await self._admission.admit(caller, chat, ENDPOINT, still_wanted=lambda: not gone.done())
+        request = OpenRequest(caller.request_id, ENDPOINT, chat, hold)
+        self._open_requests.add(request)
+        return request
+
+    async def _stream(
+        self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
+    ) -> None:
+        listener = Listener(send, STREAM_HEADERS + _headers(request, caller))
+        relay = self._tasks.start(self._relay.relay(request, listener))
+        request.task = relay
+        try:
+            await asyncio.wait({relay, gone}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # this process is stopping
+            request.cut()
+        if gone.done():
+            relay.cancel()
+        await asyncio.wait({relay})
+        if relay.cancelled():
+            await self._say_farewell(request, listener)
+            return
+        await _end(listener, relay.exception())
+
+    async def _say_farewell(self, request: OpenRequest, listener: Listener) -> None:
+        if request.ending_when_cancelled is not Ending.CUT or not listener.has_begun:
+            return
+        try:
+            async with asyncio.timeout(FAREWELL_TIMEOUT_SECONDS):
+                await listener.end_with(UpstreamFailed(CUT_OFF))
+        except TimeoutError:
+            pass
+
+    async def _whole(
+        self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
+    ) -> None:
+        answering = self._tasks.start(self._whole_answers.answer(request))
+        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if gone.done() and not request.is_generating:
+            answering.cancel()
+        answer = await asyncio.shield(answering)
+        await http.send_json(send, 200, answer.body, _headers(request, caller))
+
+
+async def _end(listener: Listener, error: BaseException | None) -> None:
+    if error is None:
+        await listener.end()
+    elif not listener.has_begun:
+        raise error
+    elif isinstance(error, PromptlyError):
+        await listener.end_with(error)
+    else:
+        log.error("stream_failed", exc_info=error)
+        await listener.end_with(UpstreamFailed(CUT_OFF))
+
+
+def _headers(request: OpenRequest, caller: Caller) -> http.Headers:
+    headers = http.rate_headers(caller) + http.ignored_fields_header(request.chat.ignored_fields)
+    granted = request.hold.tokens_completion
+    if granted < request.chat.tokens_completion:
+        headers.append((b"x-tokens-granted", str(granted).encode()))
+    return headers

@@ -1,0 +1,109 @@
+"""The little of HTTP that /v1 needs, on bare ASGI: bodies in, JSON and headers out."""
+
+import asyncio
+import json
+import math
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.domain.errors import BodyTooLarge, InvalidRequest
+from services.gateway.use_cases.caller import Caller
+from shared.admission.decisions import RateState
+from shared.errors import Kind, PromptlyError
+from shared.http.errors import body_of, headers_of, status_of
+
+BODY_BYTES_MAX = 8 << 20
+"""Far above any context in text; one JSON document of it parses in about 0.1 s."""
+BODY_TIMEOUT_SECONDS = 30.0
+IGNORED_FIELDS_SHOWN_MAX = 16
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Raises BodyTooLarge, InvalidRequest when it takes too long, ClientGone."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            return await _read_body(receive)
+    except TimeoutError as error:
+        raise InvalidRequest("The request body took too long to arrive.") from error
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > BODY_BYTES_MAX:
+            raise BodyTooLarge(f"The request body is larger than {BODY_BYTES_MAX >> 20} MB.")
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def disconnected(receive: Receive) -> None:
+    """Returns when the client has gone. Call it once the body has been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def header(scope: Scope, name: bytes) -> str:
+    for key, value in scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
+
+
+async def send_json(send: Send, status: int, content: bytes, headers: Headers) -> None:
+    content_headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": content_headers + headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def send_error(send: Send, error: PromptlyError, caller: Caller | None) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in headers_of(error).items()]
+    if error.kind is Kind.PAYMENT:
+        headers.append((b"x-should-retry", b"false"))
+    if error.kind is Kind.TOO_LARGE:
+        headers.append((b"connection", b"close"))
+    await send_json(send, status_of(error.kind), encode(body_of(error)), headers + rate_headers(caller))
+
+
+def encode(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def rate_headers(caller: Caller | None) -> Headers:
+    """OpenAI's: integers, and a duration as Go writes it."""
+    if caller is None or caller.rate is None:
+        return []
+    rate = caller.rate
+    return [
+        (b"x-ratelimit-limit-requests", str(rate.limit).encode()),
+        (b"x-ratelimit-remaining-requests", str(rate.remaining).encode()),
+        (b"x-ratelimit-reset-requests", duration(rate).encode()),
+    ]
+
+
+def duration(rate: RateState) -> str:
+    if rate.reset_seconds < 1:
+        return f"{math.ceil(rate.reset_seconds * 1000)}ms"
+    minutes, seconds = divmod(math.ceil(rate.reset_seconds), 60)
+    return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
+
+
+def ignored_fields_header(names: tuple[str, ...]) -> Headers:
+    """Names come from the client: only printable ASCII goes back."""
+    if not names:
+        return []
+    shown = ", ".join(ascii(name)[1:-1][:64] for name in names[:IGNORED_FIELDS_SHOWN_MAX])
+    return [(b"x-ignored-fields", shown.encode())]

@@ -1,0 +1,75 @@
+"""Everything under /v1, as plain ASGI: finds the endpoint, knows the caller, and puts errors in OpenAI's shape.
+
+What has no entry in the table is 404, whatever the upstream may serve there; nothing is forwarded by path.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.domain.errors import MethodNotAllowed, UnknownUrl
+from services.gateway.entrypoints import http
+from services.gateway.entrypoints.reads import MODELS_PATH
+from services.gateway.use_cases.caller import Caller, KeyClaim
+from shared.api_keys import digest_of, parse_api_key
+from shared.errors import PromptlyError
+from shared.http.client_address import client_address, limit_subject
+from shared.settings import Network
+
+Endpoint = Callable[[Scope, Receive, Send, Caller], Awaitable[None]]
+Routes = Mapping[str, Mapping[str, Endpoint]]
+"""path -> method -> endpoint. A path that ends in `/` stands for all below it."""
+BEARER = "Bearer "
+OUR_FAULT = "Something went wrong on our side. Please try again; the request id helps us find it."
+
+log = structlog.get_logger()
+
+
+class V1:
+    """Mount it under /v1; `scope["path"]` keeps the prefix."""
+
+    def __init__(self, routes: Routes, *, key_pepper: bytes, trusted_proxies: tuple[Network, ...]) -> None:
+        self._routes = routes
+        self._key_pepper = key_pepper
+        self._trusted_proxies = trusted_proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        caller = self._caller(scope)
+        try:
+            await self._endpoint(scope)(scope, receive, send, caller)
+        except http.ClientGone:
+            log.info("client_gone")
+        except PromptlyError as error:
+            await http.send_error(send, error, caller)
+        except Exception as error:  # the shell of /v1: whatever is wrong with us is a 500
+            log.error("unexpected_error", path=scope["path"], exc_info=error)
+            await http.send_error(send, PromptlyError(OUR_FAULT), caller)
+
+    def _endpoint(self, scope: Scope) -> Endpoint:
+        path, method = scope["path"], scope["method"]
+        methods = self._routes.get(path) or self._methods_below(path)
+        if not methods:
+            raise UnknownUrl(f"Unknown request URL: {method} {path[:200]}. See /docs for what there is.")
+        if method not in methods:
+            allowed = ", ".join(methods)
+            raise MethodNotAllowed(f"{method} is not allowed here; allowed: {allowed}.")
+        return methods[method]
+
+    def _methods_below(self, path: str) -> Mapping[str, Endpoint] | None:
+        if path.startswith(MODELS_PATH) and len(path) > len(MODELS_PATH):
+            return self._routes.get(MODELS_PATH)
+        return None
+
+    def _caller(self, scope: Scope) -> Caller:
+        address = client_address(scope, self._trusted_proxies)
+        return Caller(scope["state"]["request_id"], limit_subject(address), self._key_claim(scope))
+
+    def _key_claim(self, scope: Scope) -> KeyClaim | None:
+        authorization = http.header(scope, b"authorization")
+        if authorization[: len(BEARER)].lower() != BEARER.lower():
+            return None
+        key = parse_api_key(authorization[len(BEARER) :].strip())
+        return KeyClaim(key.account_id, digest_of(key.text, self._key_pepper)) if key else None

@@ -1,0 +1,183 @@
+"""Brings a caller past the admission desk: refills what Redis has lost, counts exactly when it must, waits
+while only running requests stand in the way. Leaves no hold behind when it raises.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar, assert_never
+
+from services.gateway.domain.chat_request import ChatRequest
+from services.gateway.domain.errors import Overloaded
+from services.gateway.domain.refusals import error_of, key_refused
+from services.gateway.use_cases.caller import Caller, KeyClaim
+from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
+from services.gateway.use_cases.settle import Settlements
+from services.gateway.use_cases.upstream import Upstream
+from shared.admission.decisions import (
+    Admitted,
+    Authenticated,
+    CallKind,
+    CountNeeded,
+    HoldRequest,
+    Missing,
+    PromptCount,
+    Refusal,
+    Refused,
+    Unknown,
+)
+from shared.admission.desk import AdmissionDesk
+from shared.ids import AccountId, KeyDigest
+
+ROUNDS_MAX = 6
+"""Key refill, account refill, exact count, and the admission itself; a few more for races."""
+HELD_POLL_SECONDS = 0.2
+Granted = TypeVar("Granted", Admitted, Authenticated)
+NOT_READY = "The account is not ready yet. Please try again."
+
+
+class Refills(Protocol):
+    """Where Redis is refilled from. Raise shared.errors.Unavailable when the owner does not answer."""
+
+    async def refill_key(self, digest: KeyDigest) -> bool:
+        """False when nobody knows the key."""
+        ...
+
+    async def mirror_account(self, account_id: AccountId) -> bool:
+        """False when the ledger does not know the account (yet)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionPolicy:
+    base_url: str
+    ip_limit_per_minute: int
+    wait_for_held_seconds: float
+
+
+class Admission:
+    def __init__(
+        self,
+        desk: AdmissionDesk,
+        refills: Refills,
+        upstream: Upstream,
+        settlements: Settlements,
+        policy: AdmissionPolicy,
+    ) -> None:
+        self._desk = desk
+        self._refills = refills
+        self._upstream = upstream
+        self._settlements = settlements
+        self._policy = policy
+
+    async def authenticate(self, caller: Caller) -> Authenticated:
+        """Key and limits, no hold. Raises the refusal."""
+        key = await self._claimed_key(caller)
+        try:
+            for _ in range(ROUNDS_MAX):
+                decision = await self._desk.authenticate(
+                    caller.request_id,
+                    key.digest,
+                    key.account_id,
+                    ip_subject=caller.ip_subject,
+                    ip_limit=self._policy.ip_limit_per_minute,
+                )
+                if not isinstance(decision, Unknown):
+                    return self._accept(caller, decision)
+                await self._refill(key, decision.missing)
+        except REDIS_ERRORS as error:
+            raise out_of_service() from error
+        raise Overloaded(NOT_READY, retry_after_seconds=1)
+
+    async def admit(
+        self, caller: Caller, chat: ChatRequest, endpoint: str, *, still_wanted: Callable[[], bool]
+    ) -> Admitted:
+        """A hold for this request. Raises the refusal. `still_wanted` is asked while it waits for money."""
+        key = await self._claimed_key(caller)
+        request = _hold_request(caller, key, chat, endpoint)
+        try:
+            return await self._admit(caller, chat, request, key, still_wanted)
+        except REDIS_ERRORS as error:
+            self._settlements.release_unanswered(key.account_id, caller.request_id)
+            raise out_of_service() from error
+        except asyncio.CancelledError:
+            self._settlements.release_unanswered(key.account_id, caller.request_id)
+            raise
+
+    async def _admit(
+        self,
+        caller: Caller,
+        chat: ChatRequest,
+        request: HoldRequest,
+        key: KeyClaim,
+        still_wanted: Callable[[], bool],
+    ) -> Admitted:
+        limit = self._policy.ip_limit_per_minute
+        decision = await self._desk.admit(request, ip_subject=caller.ip_subject, ip_limit=limit)
+        deadline = _now() + self._policy.wait_for_held_seconds
+        rounds = 0
+        while rounds < ROUNDS_MAX:
+            match decision:
+                case Refused(Refusal.BALANCE_HELD) if _now() < deadline and still_wanted():
+                    await asyncio.sleep(HELD_POLL_SECONDS)
+                case Admitted() | Refused():
+                    return self._accept(caller, decision)
+                case CountNeeded():
+                    request, rounds = await self._counted(request, chat), rounds + 1
+                case Unknown(missing):
+                    await self._refill(key, missing)
+                    rounds += 1
+                case _:
+                    assert_never(decision)
+            decision = await self._desk.admit_again(request)
+        raise Overloaded(NOT_READY, retry_after_seconds=1)
+
+    def _accept(self, caller: Caller, decision: Granted | Refused) -> Granted:
+        caller.rate = decision.rate
+        if isinstance(decision, Refused):
+            raise error_of(decision, self._policy.base_url)
+        return decision
+
+    async def _claimed_key(self, caller: Caller) -> KeyClaim:
+        """Without a well-formed key only the address's limit is asked, and goes first."""
+        if caller.key is not None:
+            return caller.key
+        limit = self._policy.ip_limit_per_minute
+        try:
+            refused = await self._desk.admit_address(
+                caller.request_id, ip_subject=caller.ip_subject, ip_limit=limit
+            )
+        except REDIS_ERRORS as error:
+            raise out_of_service() from error
+        if refused is None:
+            raise key_refused(self._policy.base_url)
+        caller.rate = refused.rate
+        raise error_of(refused, self._policy.base_url)
+
+    async def _refill(self, key: KeyClaim, missing: Missing) -> None:
+        if missing is Missing.KEY and not await self._refills.refill_key(key.digest):
+            raise key_refused(self._policy.base_url)
+        if missing is Missing.ACCOUNT and not await self._refills.mirror_account(key.account_id):
+            raise Overloaded(NOT_READY, retry_after_seconds=1)
+
+    async def _counted(self, request: HoldRequest, chat: ChatRequest) -> HoldRequest:
+        tokens = await self._upstream.count_prompt(chat.count_body())
+        return replace(request, tokens_prompt=tokens, prompt_count=PromptCount.EXACT)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _hold_request(caller: Caller, key: KeyClaim, chat: ChatRequest, endpoint: str) -> HoldRequest:
+    return HoldRequest(
+        request_id=caller.request_id,
+        digest=key.digest,
+        account_id=key.account_id,
+        endpoint=endpoint,
+        model="",
+        kind=CallKind.STREAM if chat.stream else CallKind.WHOLE,
+        tokens_prompt=chat.tokens_prompt_bound,
+        prompt_count=PromptCount.BOUND,
+        tokens_completion=chat.tokens_completion,
+    )

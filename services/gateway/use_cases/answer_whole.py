@@ -1,0 +1,33 @@
+"""Answers in one piece. It is settled before its first byte leaves, and runs to its end without its client."""
+
+import asyncio
+
+from services.gateway.domain.charge import Ending
+from services.gateway.domain.whole_answer import WholeAnswer, read_whole_answer
+from services.gateway.use_cases.open_request import OpenRequest
+from services.gateway.use_cases.refuse import raise_unless_ok
+from services.gateway.use_cases.settle import Settlements
+from services.gateway.use_cases.slots import UpstreamSlots
+from services.gateway.use_cases.upstream import Upstream
+
+
+class WholeAnswers:
+    def __init__(self, upstream: Upstream, slots: UpstreamSlots, settlements: Settlements) -> None:
+        self._upstream = upstream
+        self._slots = slots
+        self._settlements = settlements
+
+    async def answer(self, request: OpenRequest) -> WholeAnswer:
+        """Cancel it only while it waits: an answer that is being made is paid for."""
+        try:
+            async with self._slots.slot(request.hold.account_id):
+                request.is_generating = True
+                async with self._upstream.open_chat(request.upstream_body()) as reply:
+                    await raise_unless_ok(request, reply)
+                    answer = read_whole_answer(await reply.read())
+        except BaseException:  # cancelled as well; nothing was delivered
+            self._settlements.end(request, Ending.NOT_ANSWERED)
+            raise
+        request.whole_counts, request.model = answer.counts, answer.model
+        await asyncio.shield(self._settlements.end(request, Ending.COMPLETED))
+        return answer

@@ -1,0 +1,71 @@
+"""A request that holds tokens, and the set of all of them in this process."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from services.gateway.domain.charge import Ending
+from services.gateway.domain.chat_request import ChatRequest
+from services.gateway.domain.chat_stream import ChatStream
+from services.gateway.domain.counts import Counts
+from shared.admission.decisions import Admitted, Checkpoint
+from shared.ids import RequestId
+
+
+@dataclass(slots=True, eq=False)
+class OpenRequest:
+    """From its admission to its settlement. `is_generating`: the upstream has been asked, and may answer."""
+
+    request_id: RequestId
+    endpoint: str
+    chat: ChatRequest
+    hold: Admitted
+    stream: ChatStream = field(init=False)
+    whole_counts: Counts | None = None
+    model: str = ""
+    is_generating: bool = False
+    ending_when_cancelled: Ending = Ending.CLIENT_LEFT
+    task: asyncio.Task[object] | None = None
+
+    def __post_init__(self) -> None:
+        self.stream = ChatStream(include_usage=self.chat.include_usage)
+
+    def counts(self) -> Counts | None:
+        return self.whole_counts or self.stream.counts()
+
+    def upstream_body(self) -> bytes:
+        return self.chat.upstream_body(self.hold.tokens_completion)
+
+    def checkpoint(self) -> Checkpoint:
+        counts = self.stream.counts()
+        prompt, completion = (counts.prompt, counts.completion) if counts else (0, 0)
+        return Checkpoint(self.hold.account_id, self.request_id, prompt, completion)
+
+    def cut(self) -> None:
+        """End it from our side. A whole call runs on: nothing of it has been delivered yet."""
+        self.ending_when_cancelled = Ending.CUT
+        if self.chat.stream and self.task is not None:
+            self.task.cancel()
+
+    @property
+    def was_cut(self) -> bool:
+        return self.ending_when_cancelled is Ending.CUT
+
+
+class OpenRequests:
+    """What this process holds tokens for, now."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[RequestId, OpenRequest] = {}
+
+    def add(self, request: OpenRequest) -> None:
+        self._by_id[request.request_id] = request
+
+    def remove(self, request: OpenRequest) -> None:
+        self._by_id.pop(request.request_id, None)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        return [request.checkpoint() for request in self._by_id.values()]
+
+    def find_all(self, request_ids: Iterable[RequestId]) -> list[OpenRequest]:
+        return [self._by_id[request_id] for request_id in request_ids if request_id in self._by_id]

@@ -1,0 +1,107 @@
+"""Carries settlements from Redis to the bus: at least once, in numbered batches, acknowledged after confirm.
+
+A batch keeps its number until the broker has confirmed it, so that (gateway, sequence) has no gaps. While
+RabbitMQ is down everything stays in the settlement streams; what Redis could not take waits here in memory.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Sequence
+
+import structlog
+
+from services.gateway.use_cases.outage import REDIS_ERRORS
+from services.gateway.use_cases.settle import Clock
+from shared.admission.entries import Entry
+from shared.admission.stream import SettlementStream
+from shared.bus.publisher import Publisher
+from shared.contracts.envelope import Envelope, wrap
+from shared.contracts.gateway import RECORDS_PER_EVENT_MAX, UsageRecord, UsageRecorded
+
+RECLAIM_INTERVAL_SECONDS = 5.0
+RETRY_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+class UsageBus:
+    """Publishes records under this gateway's name and running number."""
+
+    def __init__(self, publisher: Publisher, clock: Clock) -> None:
+        self._publisher = publisher
+        self._clock = clock
+        self._sequence = 0
+        self.gateway = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+
+    async def publish(self, records: Sequence[UsageRecord]) -> None:
+        """Returns once all are confirmed, however long that takes."""
+        waiting = [self._wrap(batch) for batch in _batches(records)]
+        while waiting:
+            confirmed = set(await self._publisher.publish(waiting))
+            waiting = [envelope for envelope in waiting if envelope.id not in confirmed]
+            if waiting:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def publish_one(self, record: UsageRecord) -> None:
+        await self.publish([record])
+
+    def _wrap(self, records: tuple[UsageRecord, ...]) -> Envelope:
+        self._sequence += 1
+        event = UsageRecorded(gateway=self.gateway, sequence=self._sequence, records=records)
+        return wrap(event, source="gateway", subject=None, now=self._clock())
+
+
+class UsageRelay:
+    """The loop from the settlement streams to the bus."""
+
+    def __init__(self, stream: SettlementStream, bus: UsageBus) -> None:
+        self._stream = stream
+        self._bus = bus
+        self._reclaim_at = 0.0
+        self._is_quiet = asyncio.Event()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.publish_next()
+            except REDIS_ERRORS as error:
+                log.warning("settlements_unreadable", reason=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def publish_next(self) -> None:
+        """What is new, or was read by somebody who never acknowledged."""
+        await self._publish(await self._forgotten())
+        entries = await self._stream.read_batch(self._bus.gateway)
+        await self._publish(entries)
+        if not entries:
+            self._is_quiet.set()
+
+    async def flush(self, timeout_seconds: float) -> None:
+        """Waits for the loop to find nothing more to publish."""
+        self._is_quiet.clear()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._is_quiet.wait()
+        except TimeoutError:
+            log.warning("usage_left_in_redis")
+
+    async def _forgotten(self) -> list[Entry]:
+        if time.monotonic() < self._reclaim_at:
+            return []
+        self._reclaim_at = time.monotonic() + RECLAIM_INTERVAL_SECONDS
+        return await self._stream.reclaim(self._bus.gateway)
+
+    async def _publish(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
+        await self._bus.publish([entry.record for entry in entries])
+        await self._stream.acknowledge(entry.id for entry in entries)
+        log.debug("usage_published", records=len(entries))
+
+
+def _batches(records: Sequence[UsageRecord]) -> Iterator[tuple[UsageRecord, ...]]:
+    for start in range(0, len(records), RECORDS_PER_EVENT_MAX):
+        yield tuple(records[start : start + RECORDS_PER_EVENT_MAX])

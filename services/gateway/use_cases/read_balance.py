@@ -1,0 +1,26 @@
+"""What the caller's account can spend, as Redis knows it; refilled once when Redis does not."""
+
+from services.gateway.domain.errors import Overloaded
+from services.gateway.use_cases.admit import NOT_READY, Refills
+from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
+from shared.admission.balances import BalanceView
+from shared.admission.desk import AdmissionDesk
+from shared.ids import AccountId
+
+
+class Balances:
+    def __init__(self, desk: AdmissionDesk, refills: Refills) -> None:
+        self._desk = desk
+        self._refills = refills
+
+    async def get(self, account_id: AccountId) -> BalanceView:
+        """Raises Overloaded when the ledger does not know the account yet, or nobody answers."""
+        try:
+            balance = await self._desk.balance(account_id)
+            if balance is None and await self._refills.mirror_account(account_id):
+                balance = await self._desk.balance(account_id)
+        except REDIS_ERRORS as error:
+            raise out_of_service() from error
+        if balance is None:
+            raise Overloaded(NOT_READY, retry_after_seconds=1)
+        return balance

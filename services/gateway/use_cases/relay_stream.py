@@ -1,0 +1,65 @@
+"""Streams one answer: bytes pass as they come, whole events at a time, metered on the way."""
+
+import asyncio
+from typing import Protocol
+
+from services.gateway.domain.charge import Ending
+from services.gateway.domain.chat_stream import BROKEN_OFF
+from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.use_cases.open_request import OpenRequest
+from services.gateway.use_cases.refuse import raise_unless_ok
+from services.gateway.use_cases.settle import Settlements
+from services.gateway.use_cases.slots import UpstreamSlots
+from services.gateway.use_cases.upstream import Upstream, UpstreamReply
+
+
+class Listener(Protocol):
+    """The client's end of the stream. `send` returns when it can take more: a slow reader slows its upstream."""
+
+    async def begin(self) -> None:
+        """Commits to 200."""
+        ...
+
+    async def send(self, data: bytes) -> None: ...
+
+
+class StreamRelay:
+    def __init__(self, upstream: Upstream, slots: UpstreamSlots, settlements: Settlements) -> None:
+        self._upstream = upstream
+        self._slots = slots
+        self._settlements = settlements
+
+    async def relay(self, request: OpenRequest, listener: Listener) -> None:
+        """Until the answer's end. Cancel it when the client has left. Each way out settles, once."""
+        ending = Ending.NOT_ANSWERED
+        try:
+            async with self._slots.slot(request.hold.account_id):
+                request.is_generating = True
+                async with self._upstream.open_chat(request.upstream_body()) as reply:
+                    await raise_unless_ok(request, reply)
+                    ending = Ending.UPSTREAM_BROKE
+                    await listener.begin()
+                    await self._pass_on(request, reply, listener)
+                    ending = Ending.COMPLETED
+        except asyncio.CancelledError:
+            ending = _cancelled(request, ending)
+            raise
+        finally:
+            self._settlements.end(request, ending)
+
+    async def _pass_on(self, request: OpenRequest, reply: UpstreamReply, listener: Listener) -> None:
+        stream = request.stream
+        async for data in reply.chunks():
+            if passed := stream.feed(data):
+                await listener.send(passed)
+            if stream.failure:
+                raise stream.failure
+            if stream.is_done:
+                return
+        raise UpstreamFailed(BROKEN_OFF)
+
+
+def _cancelled(request: OpenRequest, ending: Ending) -> Ending:
+    if not request.is_generating or ending is Ending.COMPLETED:
+        return ending
+    return request.ending_when_cancelled

@@ -1,0 +1,54 @@
+"""Waiting for a place at the upstream: at most so many requests at once, the rest in the fair queue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.gateway.domain.errors import Overloaded
+from services.gateway.domain.fair_queue import FairQueue, Place
+
+FULL = "Too many requests are waiting for the model. Please try again."
+TOO_LONG = "The model was busy for too long. Please try again."
+RETRY_AFTER_SECONDS = 5
+
+Turn = asyncio.Future[None]
+
+
+class UpstreamSlots:
+    def __init__(self, *, slots: int, length_max: int, timeout_seconds: float) -> None:
+        self._queue: FairQueue[Turn] = FairQueue(slots=slots, length_max=length_max)
+        self._timeout_seconds = timeout_seconds
+
+    @asynccontextmanager
+    async def slot(self, account: str) -> AsyncIterator[None]:
+        """Raises Overloaded when the queue is full or the wait too long. Leave it to let the next one in."""
+        turn: Turn = asyncio.get_running_loop().create_future()
+        match self._queue.enter(account, turn):
+            case Place.NONE_LEFT:
+                raise Overloaded(FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
+            case Place.IN_QUEUE:
+                await self._wait(account, turn)
+            case Place.AT_ONCE:
+                pass
+        try:
+            yield
+        finally:
+            self._leave()
+
+    async def _wait(self, account: str, turn: Turn) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await turn
+        except BaseException as ended:  # cancelled as well: a turn given meanwhile goes on to the next
+            if not self._queue.withdraw(account, turn):
+                self._leave()
+            if isinstance(ended, TimeoutError):
+                raise Overloaded(TOO_LONG, retry_after_seconds=RETRY_AFTER_SECONDS) from ended
+            raise
+
+    def _leave(self) -> None:
+        turn = self._queue.leave()
+        while turn is not None and turn.cancelled():
+            turn = self._queue.leave()
+        if turn is not None:
+            turn.set_result(None)

@@ -1,0 +1,42 @@
+"""What the gateway needs of a model server. The transport behind it is an adapter's business."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """`name` is a file's name, never a path; `created_at` in Unix seconds."""
+
+    name: str
+    created_at: int
+
+
+class UpstreamReply(Protocol):
+    """An answer whose status has arrived. Both readers raise UpstreamFailed or UpstreamTimedOut."""
+
+    status: int
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, in the pieces in which it comes."""
+        ...
+
+    async def read(self) -> bytes:
+        """The whole body, which is bounded."""
+        ...
+
+
+class Upstream(Protocol):
+    """Everything raises UpstreamFailed or UpstreamTimedOut when the server does not answer as agreed."""
+
+    def open_chat(self, body: bytes) -> AbstractAsyncContextManager[UpstreamReply]:
+        """Send a chat request; leaving the context closes the connection, which ends the generation."""
+        ...
+
+    async def count_prompt(self, body: bytes) -> int:
+        """The prompt's exact tokens, without generating. Raises what the chat itself would have answered."""
+        ...
+
+    async def list_models(self) -> list[Model]: ...
