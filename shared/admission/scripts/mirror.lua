@@ -24,7 +24,7 @@ for i = 5 + grants * 3, #ARGV, 2 do
   local revision, tokens = read_journal(journal, request_id)
   if revision > 0 and posted_revision >= revision then
     redis.call('HDEL', journal, request_id)
-    redis.call('HINCRBY', account, 'journalled', -tokens)
+    redis.call('HINCRBY', account, 'journalled', 0 - tokens) -- of zero tokens, -tokens is "-0"
   end
   end_hold(account, holds, leases, account_id, request_id)
 end

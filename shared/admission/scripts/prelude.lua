@@ -40,7 +40,7 @@ local function end_hold(account, holds, leases, account_id, request_id)
   local hold = find_hold(holds, request_id)
   if not hold then return nil end
   redis.call('HDEL', holds, request_id)
-  redis.call('HINCRBY', account, 'held', -hold.tokens)
+  redis.call('HINCRBY', account, 'held', 0 - hold.tokens) -- not -x: Lua has a -0, which is no integer
   local running = 'running:' .. hold.key_id
   if redis.call('HINCRBY', account, running, -1) <= 0 then redis.call('HDEL', account, running) end
   redis.call('ZREM', leases, account_id .. '/' .. request_id)

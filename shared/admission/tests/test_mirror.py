@@ -104,6 +104,18 @@ async def test_a_hold_whose_request_is_posted_ends(desk: AdmissionDesk, redis: R
     stored.assert_counters_are_sums()
 
 
+async def test_requests_of_zero_tokens_leave_too(desk: AdmissionDesk, redis: Redis) -> None:
+    """A hold of nothing, and a charge of nothing: minus zero is no integer in Redis."""
+    await open_account(redis)
+    held, journalled = request_for(0, 0), await admitted(desk)
+    await desk.admit_again(held)
+    await desk.settle(ACCOUNT, record_for(journalled.request_id, 0, 0), tokens_held=30)
+    posted = {held.request_id: REVISION_SERVED, journalled.request_id: REVISION_SERVED}
+    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 1000, ()), posted)
+    assert await open_request_ids(redis, ACCOUNT) == set()
+    (await stored_in(redis)).assert_counters_are_sums()
+
+
 async def test_a_request_that_is_not_open_changes_nothing(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis)
     posted = {request_for().request_id: REVISION_SERVED}
