@@ -31,8 +31,10 @@ class NotSupported(PromptlyError):
     code = "not_supported"
 
 
-def refusal(method: Method, configured: frozenset[Method]) -> NotConfigured | NotSupported:
-    """Never pretends: nothing is ordered and no event is accepted that nobody would act on."""
-    if method not in configured:
-        return NotConfigured(f"{TITLES[method]} is not configured.")
-    return NotSupported(f"{TITLES[method]} is configured, but not supported by this version yet.")
+def refusal(method: Method | None, configured: frozenset[Method]) -> NotConfigured | NotSupported:
+    """Why nobody can pay this way, or, without a method, at all. Never pretends: nothing is ordered and no
+    event is accepted that nobody would act on."""
+    title = TITLES[method] if method else "Payment"
+    if configured.isdisjoint([method] if method else Method):
+        return NotConfigured(f"{title} is not configured yet.")
+    return NotSupported(f"{title} is configured, but not supported by this version yet.")

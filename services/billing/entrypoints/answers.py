@@ -12,7 +12,7 @@ from shared.http.errors import body_of, headers_of, status_of
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
-HEADERS = {
+FOR_PEOPLE = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
         " frame-ancestors 'none'"
@@ -23,6 +23,8 @@ HEADERS = {
     "vary": "accept",
 }
 """Nothing inline, nothing from elsewhere; the address of a page, which may hold a key, is told to nobody."""
+
+FOR_PROGRAMS = {"vary": "accept"}
 
 _templates = Environment(
     loader=FileSystemLoader(TEMPLATES),
@@ -37,19 +39,24 @@ _templates.filters |= {
 }
 
 
-def answer(request: Request, template: str, facts: dict[str, Any], *, status: int = 200) -> Response:
+def answer(request: Request, template: str, facts: dict[str, Any]) -> Response:
     """`facts` is the JSON body, and what the template shows."""
     if wants_json(request):
-        return JSONResponse(facts, status, headers={"vary": "accept"})
-    return HTMLResponse(_templates.get_template(template).render(facts), status, headers=HEADERS)
+        return JSONResponse(facts, headers=FOR_PROGRAMS)
+    return _page(template, facts, 200)
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """The exception handler for PromptlyError."""
     assert isinstance(error, PromptlyError)
-    reply = answer(request, "refused.html", body_of(error), status=status_of(error.kind))
-    reply.headers.update(headers_of(error))
-    return reply
+    status = status_of(error.kind)
+    if wants_json(request):
+        return JSONResponse(body_of(error), status, headers={**FOR_PROGRAMS, **headers_of(error)})
+    return _page("refused.html", {"status": status, "message": error.message}, status)
+
+
+def _page(template: str, facts: dict[str, Any], status: int) -> Response:
+    return HTMLResponse(_templates.get_template(template).render(facts), status, headers=FOR_PEOPLE)
 
 
 def wants_json(request: Request) -> bool:

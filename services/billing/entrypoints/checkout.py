@@ -52,9 +52,13 @@ def _read_pack(fields: Mapping[str, str]) -> Pack:
     return pack
 
 
-def _read_method(fields: Mapping[str, str]) -> Method:
+def _read_method(fields: Mapping[str, str]) -> Method | None:
+    """None when it is still to be chosen: the links of the price list name only the pack."""
+    name = fields.get("method")
+    if name is None:
+        return None
     try:
-        return Method(fields.get("method", ""))
+        return Method(name)
     except ValueError as error:
         names = " or ".join(Method)
         raise UnknownMethod(f"There is no such way to pay. Choose {names}.", param="method") from error

@@ -44,7 +44,8 @@ async def test_a_program_reads_the_packs_as_json(client: httpx.AsyncClient) -> N
         ({"pack": "giant", "method": "stripe"}, 400, "unknown_pack"),
         ({"method": "stripe"}, 400, "unknown_pack"),
         ({"pack": "starter", "method": "cash"}, 400, "unknown_method"),
-        ({"pack": "starter"}, 400, "unknown_method"),
+        ({"pack": "starter", "method": ""}, 400, "unknown_method"),
+        ({"pack": "starter"}, 503, "not_configured"),
         ({"pack": "starter", "method": "stripe"}, 503, "not_configured"),
         ({"pack": "100m", "method": "btcpay"}, 503, "not_configured"),
     ],
@@ -77,9 +78,14 @@ async def test_a_person_is_refused_by_a_page(client: httpx.AsyncClient, query: d
     assert "<b>" not in page.text
 
 
+async def test_who_asks_for_nothing_in_particular_gets_the_page(client: httpx.AsyncClient) -> None:
+    page = await client.get("/packs", headers={"accept": "*/*"})
+    assert page.headers["content-type"].startswith("text/html")
+
+
 @pytest.mark.parametrize("path", ["/stripe/webhook", "/btcpay/webhook"])
 async def test_a_webhook_without_its_provider_is_503(client: httpx.AsyncClient, path: str) -> None:
-    reply = await client.post(path, content=b"{}", headers={"stripe-signature": "t=1,v1=00", **PROGRAM})
+    reply = await client.post(path, content=b"{}", headers={"stripe-signature": "t=1,v1=00"})
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "not_configured")
 
 
@@ -95,7 +101,12 @@ async def test_a_configured_provider_is_not_pretended_to_work(
 ) -> None:
     configured = settings((await database("billing")).url, amqp_url, **STRIPE, **BTCPAY)
     async with serving(configured) as client:
-        for path in ("/checkout?pack=pro&method=btcpay", "/stripe/webhook", "/btcpay/webhook"):
+        for path in (
+            "/checkout?pack=pro&method=btcpay",
+            "/checkout?pack=pro",
+            "/stripe/webhook",
+            "/btcpay/webhook",
+        ):
             reply = await client.post(path, headers=PROGRAM)
             assert (reply.status_code, reply.json()["error"]["code"]) == (503, "not_supported")
 

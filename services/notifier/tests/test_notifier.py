@@ -13,8 +13,10 @@ from shared.bus.connection import connect
 from shared.bus.publisher import Publisher
 from tests.support.eventually import eventually
 from tests.support.servers import DatabaseFactory, ServiceDatabase
+from tests.support.tcp_proxy import TcpProxy
 
 LEAVES_WITHIN_SECONDS = 2.0
+AFTER_AN_OUTAGE_SECONDS = 15.0
 MOMENT_SECONDS = 0.1
 
 
@@ -29,11 +31,11 @@ async def publish(amqp_url: str, issued: Issued) -> None:
     await connection.close()
 
 
-async def arrival(mailbox: Mailbox, issued: Issued) -> None:
+async def arrival(mailbox: Mailbox, issued: Issued, within_seconds: float = LEAVES_WITHIN_SECONDS) -> None:
     async def has_arrived() -> bool:
         return [issued.email] in mailbox.recipients
 
-    await eventually(has_arrived, LEAVES_WITHIN_SECONDS)
+    await eventually(has_arrived, within_seconds)
 
 
 async def state_of(schema: ServiceDatabase, issued: Issued) -> str | None:
@@ -90,6 +92,22 @@ async def test_a_stop_finishes_the_dialogue_in_progress(schema: ServiceDatabase,
         mailbox.released.set()
         await stopping
     assert await state_of(schema, issued) == "sent"
+
+
+async def test_an_outage_of_the_database_delays_a_mail_and_loses_none(
+    schema: ServiceDatabase, amqp_url: str
+) -> None:
+    issued = issue_key()
+    async with (
+        smtp_server() as mailbox,
+        TcpProxy(schema.url) as line,
+        serving(settings(line.url, amqp_url=amqp_url, smtp_port=mailbox.port)) as client,
+    ):
+        await line.cut()
+        await publish(amqp_url, issued)
+        assert (await client.get("/ready")).json()["missing"] == ["postgres"]
+        await line.mend()
+        await arrival(mailbox, issued, within_seconds=AFTER_AN_OUTAGE_SECONDS)
 
 
 async def test_a_relay_that_is_away_is_named(schema: ServiceDatabase, amqp_url: str) -> None:
