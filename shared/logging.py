@@ -8,8 +8,10 @@ import sys
 
 import structlog
 
-NOISY = ("aio_pika", "aiormq", "httpx", "httpcore", "asyncio", "uvicorn.error")
+NOISY = ("httpx", "httpcore", "asyncio", "uvicorn.error")
 """Libraries that tell every reconnect or request; their warnings are enough."""
+SILENT = ("aio_pika", "aiormq")
+"""Their warnings may show a message with its body; `shared.bus` logs what happened to it."""
 
 
 def configure(service: str, level: str = "info") -> None:
@@ -68,3 +70,5 @@ def _route_standard_library(processors: list[structlog.typing.Processor], thresh
     root.setLevel(threshold)
     for name in NOISY:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    for name in SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -13,6 +13,7 @@ log = structlog.get_logger()
 log.info("usage_posted", tokens=3)
 log.debug("hidden")
 logging.getLogger("some.library").warning("of a library")
+logging.getLogger("aiormq.channel").error("Unhandled message with its body")
 key = "sk-" + "secret"
 try:
     raise RuntimeError("a defect")
