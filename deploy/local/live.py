@@ -61,6 +61,11 @@ class LiveSystem:
             raise LocalFailure("/proc is not readable here: the system runs on Linux only.")
         settings = self.system.settings
         record = SystemRecord(
-            identity, self._phase, settings.base_url, str(settings.mails), self.supervisor.records()
+            supervisor=identity,
+            phase=self._phase,
+            base_url=settings.base_url,
+            edge_url=settings.edge_url,
+            mails=str(settings.mails),
+            processes=self.supervisor.records(),
         )
         write_state(self._state_path, record)

@@ -49,7 +49,8 @@ def refusal(environment: dict[str, str]) -> str | None:
 
 
 def serve(folder: Path, smtp_port: int, http_port: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.umask(0o077)  # keys are in there
+    folder.mkdir(parents=True, exist_ok=True)
     smtp = Controller(KeepInFolder(folder), "127.0.0.1", smtp_port, data_size_limit=MAIL_BYTES_MAX)
     smtp.start()
     page = ThreadingHTTPServer(("127.0.0.1", http_port), page_handler(folder, LOOPBACK_HOSTS))

@@ -33,8 +33,8 @@ def rabbitmq_answers(url: str) -> bool:
     return _exchange(parts.hostname, parts.port, b"AMQP\x00\x00\x09\x01").startswith(b"\x01")
 
 
-def http_answers(port: int, path: str, *, host: str = "127.0.0.1") -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=PROBE_SECONDS)
+def http_answers(port: int, path: str) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200
@@ -44,9 +44,9 @@ def http_answers(port: int, path: str, *, host: str = "127.0.0.1") -> bool:
         connection.close()
 
 
-def accepts(port: int) -> bool:
+def accepts(port: int, host: str = "127.0.0.1") -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), PROBE_SECONDS):
+        with socket.create_connection((host, port), PROBE_SECONDS):
             return True
     except OSError:
         return False

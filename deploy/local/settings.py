@@ -12,6 +12,7 @@ from deploy.local.failures import LocalFailure
 
 ROOT = Path(__file__).parents[2]
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+ANY_ADDRESS = "0.0.0.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,12 @@ class LocalSettings:
     port: int
     base_url: str
     given: Mapping[str, str]
+
+    @property
+    def edge_url(self) -> str:
+        """Where the edge is reached from this machine, whatever its public name."""
+        address = "127.0.0.1" if self.bind == ANY_ADDRESS else self.bind
+        return f"http://{address}:{self.port}"
 
     @property
     def runs_own_model(self) -> bool:

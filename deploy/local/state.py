@@ -30,9 +30,12 @@ class ProcessRecord:
 
 @dataclass(frozen=True, slots=True)
 class SystemRecord:
+    """`base_url` is what the world calls it, `edge_url` where it really listens."""
+
     supervisor: Identity
     phase: Phase
     base_url: str
+    edge_url: str
     mails: str
     processes: tuple[ProcessRecord, ...] = field(default=())
 
@@ -56,6 +59,7 @@ def _parse(data: Mapping[str, Any]) -> SystemRecord:
         supervisor=Identity(**data["supervisor"]),
         phase=Phase(data["phase"]),
         base_url=data["base_url"],
+        edge_url=data["edge_url"],
         mails=data["mails"],
         processes=tuple(_parse_process(each) for each in data["processes"]),
     )

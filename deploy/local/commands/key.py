@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from email.utils import getaddresses
 from pathlib import Path
 
 import httpx
@@ -30,7 +31,7 @@ def key(settings: LocalSettings, email: str) -> int:
         )
     mails = Path(state.mails)
     seen = set(list_mails(mails))
-    _register(f"http://127.0.0.1:{settings.port}", email)
+    _register(state.edge_url, email)
     print(f"Registered {email}, waiting for the mail ...", file=sys.stderr)
     print(_wait_for_key(mails, seen, email))
     return 0
@@ -64,7 +65,8 @@ def _wait_for_key(mails: Path, seen: set[Path], email: str) -> str:
 def find_key(path: Path, email: str) -> str | None:
     """The key in a mail to this address; addresses compare without case, as registration may fold it."""
     mail = read_mail(path)
-    if email.casefold() not in str(mail["To"]).casefold():
+    addressed = {address.casefold() for _, address in getaddresses([str(mail["To"])])}
+    if email.casefold() not in addressed:
         return None
     match = KEY.search(text_of(mail))
     return match[0] if match else None

@@ -60,7 +60,7 @@ def prepare(
         argv=(program, *arguments),
         folder=folder,
         log=logs / "nginx.log",
-        is_ready=lambda: probes.http_answers(port, "/health", host=_reachable(listen)),
+        is_ready=lambda: probes.accepts(port, _reachable(listen)),
         port=port,
         stop_signal=signal.SIGTERM,
         stop_seconds=5,

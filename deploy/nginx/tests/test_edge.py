@@ -1,0 +1,197 @@
+"""The edge, as a real nginx in front of servers that say what reached them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.local import processes
+from deploy.local.failures import LocalFailure
+from deploy.local.ports import free_port
+from deploy.local.servers import nginx
+from tests.support.echo_server import echo_server
+from tests.support.wait_until import wait_until
+
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    url: str
+    logs: Path
+
+    def get(self, path: str, **headers: str) -> httpx.Response:
+        return httpx.get(self.url + path, headers=headers, timeout=10)
+
+    def seen(self, path: str, **headers: str) -> dict[str, Any]:
+        """What the server behind it saw of this request."""
+        seen: dict[str, Any] = self.get(path, **headers).json()
+        return seen
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    with ExitStack() as behind:
+        at = {
+            f"{name.upper()}_SERVER": f"127.0.0.1:{behind.enter_context(echo_server(name))}"
+            for name in ("gateway", "accounts", "billing")
+        }
+        mail_port = behind.enter_context(echo_server("mail"))
+        yield from run_edge(tmp_path_factory.mktemp("edge"), at, mail_port=mail_port)
+
+
+@pytest.fixture(scope="module")
+def lonely_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
+    """Nothing behind it runs."""
+    at = {f"{name}_SERVER": f"127.0.0.1:{free_port()}" for name in ("GATEWAY", "ACCOUNTS", "BILLING")}
+    yield from run_edge(tmp_path_factory.mktemp("lonely"), at, mail_port=None)
+
+
+def run_edge(folder: Path, at: dict[str, str], *, mail_port: int | None, trusted: str = "") -> Iterator[Edge]:
+    port = free_port()
+    values = {**at, "EDGE_TRUSTED_PROXIES": nginx.trusted_proxies(trusted)}
+    spec = nginx.prepare(
+        folder, folder / "log", listen="127.0.0.1", port=port, values=values, mail_port=mail_port
+    )
+    child = processes.start(spec, marker=folder)
+    try:
+        wait_until(lambda: (folder / "nginx.pid").exists())
+        yield Edge(f"http://127.0.0.1:{port}", folder / "log")
+    finally:
+        child.stop()
+
+
+@pytest.mark.parametrize(
+    ("path", "server"),
+    [
+        ("/v1/chat/completions", "gateway"),
+        ("/v1/no-such-thing", "gateway"),
+        ("/v1", "gateway"),
+        ("/health", "gateway"),
+        ("/openapi.json", "gateway"),
+        ("/checkout?pack=pro", "billing"),
+        ("/packs", "billing"),
+        ("/stripe/webhook", "billing"),
+        ("/btcpay/webhook", "billing"),
+        ("/", "accounts"),
+        ("/register", "accounts"),
+        ("/dashboard", "accounts"),
+        ("/admin", "accounts"),
+        ("/admin/grant", "accounts"),
+        ("/AGENTS.md", "accounts"),
+        ("/readiness-of-a-page", "accounts"),
+        ("/local/mail", "mail"),
+    ],
+)
+def test_each_path_reaches_its_service(edge: Edge, path: str, server: str) -> None:
+    assert edge.seen(path)["server"] == server
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/internal/keys/refill",
+        "/internal",
+        "//internal/x",
+        "/%69nternal/x",
+        "/INTERNAL/x",
+        "/v1/../internal/x",
+        "/ready",
+        "/metrics",
+    ],
+)
+def test_what_is_private_is_not_there(edge: Edge, path: str) -> None:
+    assert edge.get(path).status_code == 404
+
+
+def test_a_claimed_client_address_is_overwritten(edge: Edge) -> None:
+    seen = edge.seen("/v1/models", **{"X-Forwarded-For": "100.64.0.1", "X-Forwarded-Proto": "https"})
+    assert seen["headers"]["x-forwarded-for"] == "127.0.0.1"
+    assert seen["headers"]["x-forwarded-proto"] == "http"
+
+
+def test_a_trusted_proxy_in_front_is_believed_and_recorded(tmp_path: Path) -> None:
+    with echo_server("gateway") as port:
+        at = {f"{name}_SERVER": f"127.0.0.1:{port}" for name in ("GATEWAY", "ACCOUNTS", "BILLING")}
+        for edge in run_edge(tmp_path, at, mail_port=None, trusted="10.0.0.0/8, 127.0.0.1"):
+            seen = edge.seen("/v1/models", **{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+    assert seen["headers"]["x-forwarded-for"] == "203.0.113.9, 127.0.0.1"
+    assert seen["headers"]["x-forwarded-proto"] == "https"
+
+
+def test_the_host_arrives_with_its_port(edge: Edge) -> None:
+    assert edge.seen("/register")["headers"]["host"] == edge.url.removeprefix("http://")
+
+
+def test_a_body_of_ten_megabytes_passes_and_more_is_413_in_the_shape_of_openai(edge: Edge) -> None:
+    passed = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(10 * MEGABYTE), timeout=30)
+    assert passed.json()["length"] == 10 * MEGABYTE
+    refused = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(10 * MEGABYTE + 1), timeout=30)
+    assert_openai_error(refused, 413, "request_too_large")
+
+
+def test_a_too_long_address_is_414_in_the_shape_of_openai(edge: Edge) -> None:
+    assert_openai_error(edge.get("/v1/" + "a" * 40_000), 414, "uri_too_long")
+
+
+def test_too_large_headers_are_400_in_the_shape_of_openai(edge: Edge) -> None:
+    assert_openai_error(edge.get("/v1/models", **{"X-Large": "a" * 40_000}), 400, "bad_request")
+
+
+def test_a_gateway_that_is_down_is_502_in_the_shape_of_openai(lonely_edge: Edge) -> None:
+    assert_openai_error(lonely_edge.get("/v1/models"), 502, "upstream_error")
+
+
+def test_people_get_a_sentence_instead(lonely_edge: Edge) -> None:
+    reply = lonely_edge.get("/dashboard")
+    assert reply.status_code == 502
+    assert reply.headers["content-type"].startswith("text/plain")
+    assert "try again" in reply.text
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["key=sk-SECRET", "a=b&key=sk-SECRET", "KEY=sk-SECRET", "%6bey=sk-SECRET", "k%65y=sk-SECRET&a=b"],
+)
+def test_no_log_holds_a_key(edge: Edge, lonely_edge: Edge, query: str) -> None:
+    for each in (edge, lonely_edge):
+        for path in ("/dashboard", "/admin", "/checkout", "/"):
+            each.get(f"{path}?{query}", Referer=f"{each.url}/dashboard?{query}")
+        wait_until(lambda each=each: len(read_log(each)) >= 4)  # type: ignore[misc]
+        assert "SECRET" not in "".join(path.read_text() for path in each.logs.iterdir())
+
+
+def test_the_access_log_has_a_line_of_json_per_request(edge: Edge) -> None:
+    edge.get("/register?pack=pro")
+    wait_until(lambda: any(line["path"] == "/register?pack=pro" for line in read_log(edge)))
+
+
+def test_pages_may_not_be_framed_or_sniffed(edge: Edge) -> None:
+    headers = edge.get("/dashboard").headers
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "same-origin"
+
+
+def test_a_configuration_that_nginx_refuses_is_one_sentence(tmp_path: Path) -> None:
+    at = {f"{name}_SERVER": "not a server;" for name in ("GATEWAY", "ACCOUNTS", "BILLING")}
+    with pytest.raises(LocalFailure, match="nginx refuses its configuration"):
+        next(run_edge(tmp_path, at, mail_port=None))
+
+
+def assert_openai_error(reply: httpx.Response, status: int, code: str) -> None:
+    assert reply.status_code == status
+    assert reply.headers["content-type"] == "application/json"
+    assert reply.headers["x-request-id"]
+    error = reply.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert error["code"] == code
+
+
+def read_log(edge: Edge) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (edge.logs / "access.log").read_text().splitlines()]
