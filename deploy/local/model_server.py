@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 
 SLOTS = 4
+# Its threads wait for each other by spinning: on cores that others need too, fewer are faster.
+THREADS = max(1, (os.cpu_count() or 1) // 2)
 CONTEXT_PER_SLOT_TOKENS = 8192
 # The model's own end: it starts the next turn of the dialogue by itself.
 STOP = "\nUser:"
@@ -54,6 +56,8 @@ def serve(model: Path, port: int, api_key: str) -> None:
     params.hostnames = ["127.0.0.1"]
     params.port = port
     params.api_keys = [api_key]
+    params.cpuparams.n_threads = THREADS
+    params.cpuparams_batch.n_threads = THREADS
     params.n_parallel = SLOTS
     params.n_ctx = SLOTS * CONTEXT_PER_SLOT_TOKENS
     params.use_jinja = True
