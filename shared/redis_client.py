@@ -4,24 +4,27 @@ A lost reply may hide a script that ran; whoever called repeats with the same re
 (every script is idempotent), and nobody else does.
 """
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 TIMEOUT_SECONDS = 1.0
 CONNECTIONS_MAX = 64
+"""Callers beyond it wait for a connection, as long as for an answer; then redis' ConnectionError."""
 
 
 def open_redis(url: str) -> Redis:
     """A lazy client; values are bytes. `url` is redis://host:port/0."""
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=CONNECTIONS_MAX,
+        timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,
-        max_connections=CONNECTIONS_MAX,
         health_check_interval=0,
     )
+    return Redis.from_pool(pool)
 
 
 async def answers(redis: Redis) -> None:
