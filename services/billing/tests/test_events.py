@@ -1,6 +1,7 @@
 """An event that billing has nothing to do for is acknowledged, so that its queue stays empty."""
 
 from services.billing.tests.billing_process import serving, settings
+from shared.api_keys import new_account_id
 from shared.bus.connection import Connection, close_channel, connect
 from shared.bus.publisher import Publisher
 from shared.bus.topology import TOPOLOGY
@@ -12,9 +13,9 @@ from tests.support.servers import DatabaseFactory
 
 
 async def test_a_deleted_account_is_acknowledged(database: DatabaseFactory, amqp_url: str) -> None:
-    connection = await connect(amqp_url, "test")
+    connection, account_id = await connect(amqp_url, "test"), new_account_id()
     deleted = wrap(
-        AccountDeleted(account_id="Ab3dE5gH"), source="accounts", subject="Ab3dE5gH", now=utc_now()
+        AccountDeleted(account_id=account_id), source="accounts", subject=account_id, now=utc_now()
     )
     assert await Publisher(connection).publish([deleted]) == [deleted.id]
 

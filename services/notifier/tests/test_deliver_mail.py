@@ -1,25 +1,18 @@
 """One mail's way through the table and a real SMTP server: what is sent, kept, erased and sent again."""
 
 import logging
-import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import asyncpg
 import pytest
 import structlog
 
-from services.notifier.adapters.letters_jinja import Letters
-from services.notifier.adapters.mailer_smtp import Relay, SmtpMailer, TlsMode
 from services.notifier.adapters.mails_postgres import LEASE, MailTable
 from services.notifier.domain.delivery import RetryAt, Sent
-from services.notifier.domain.letter import parse_sender
-from services.notifier.entrypoints.events import Events
-from services.notifier.tests.notifier_process import PRIVATE_KEY, Issued, issue_key
-from services.notifier.tests.smtp_server import HANG_UP, HOST, Mailbox, smtp_server
-from services.notifier.use_cases.deliver_mail import Letterhead, MailDelivery
+from services.notifier.tests.notifier_parts import Notifier
+from services.notifier.tests.notifier_process import Issued, issue_key
+from services.notifier.tests.smtp_server import HANG_UP, smtp_server
 from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted
 from shared.contracts.envelope import Envelope, wrap
@@ -31,43 +24,6 @@ THE_SERVERS_OWN = "mail.log"
 """aiosmtpd's logger."""
 SOON = timedelta(seconds=40)
 """After the first pause, jitter and all."""
-
-
-@dataclass
-class Notifier:
-    """The notifier's parts without its loops, under a clock that the test moves."""
-
-    pool: Pool
-    mailbox: Mailbox
-    now: datetime
-
-    async def receive(self, envelope: Envelope) -> None:
-        await Events(self.pool, wake=lambda: None).handle(envelope)
-
-    async def deliver(self, *, private_key: str = PRIVATE_KEY) -> bool:
-        sender = parse_sender("keys@promptly.test", default_name="Promptly")
-        relay = Relay(HOST, self.mailbox.port, TlsMode.NONE, own_name="promptly.test")
-        delivery = MailDelivery(
-            MailTable(self.pool),
-            Letters("https://promptly.test"),
-            SmtpMailer(relay, tls_context=ssl.create_default_context()),
-            letterhead=Letterhead(sender, "promptly.test"),
-            private_key=private_key,
-            clock=lambda: self.now,
-        )
-        return await delivery.deliver_next(jitter=0)
-
-    async def row(self, issued: Issued) -> dict[str, Any]:
-        row = await self.pool.fetchrow(
-            "SELECT state, recipient, sealed_key, attempts, last_code, sent_at FROM mails WHERE event_id = $1",
-            issued.envelope.id,
-        )
-        assert row is not None
-        return dict(row)
-
-    async def count(self) -> int:
-        count: int = await self.pool.fetchval("SELECT count(*) FROM mails")
-        return count
 
 
 @pytest.fixture(scope="module")

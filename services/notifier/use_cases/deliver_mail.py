@@ -16,7 +16,7 @@ import structlog
 
 from services.notifier.adapters.letters_jinja import Letters
 from services.notifier.adapters.mails_postgres import MailTable
-from services.notifier.domain.delivery import Attempt, Outcome, Refused, RelayFailed, decide
+from services.notifier.domain.delivery import Attempt, Outcome, Refused, RelayFailed, Sent, decide
 from services.notifier.domain.letter import Unmailable, compose
 from services.notifier.domain.mail import ClaimedMail, KeyMail
 from shared.clock import utc_now
@@ -111,5 +111,5 @@ def _tell(claimed: ClaimedMail, outcome: Outcome) -> None:
         kind=claimed.mail.kind,
         outcome=type(outcome).__name__,
         attempts=claimed.attempts,
-        code=getattr(outcome, "code", None),
+        code=None if isinstance(outcome, Sent) else outcome.code,
     )
