@@ -13,6 +13,7 @@ from typing import TypeVar
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 from shared.errors import Unavailable
@@ -74,13 +75,13 @@ class Connection:
         return channel
 
     async def _reconnect(self) -> AbstractConnection:
+        """Kept before it is connected, so that a failed attempt is closed too and not left to the collector."""
         await self.close()
-        self._connection = await aio_pika.connect(
-            self._amqp_url,
-            timeout=CONNECT_TIMEOUT_SECONDS,
-            heartbeat=HEARTBEAT_SECONDS,
+        self._connection = aio_pika.Connection(
+            make_url(self._amqp_url, heartbeat=HEARTBEAT_SECONDS),
             client_properties={"connection_name": self._name},
         )
+        await self._connection.connect(timeout=CONNECT_TIMEOUT_SECONDS)
         log.info("broker_connected", connection=self._name)
         return self._connection
 

@@ -155,13 +155,9 @@ async def _publish_at_once(exchange: AbstractExchange, envelopes: Sequence[Envel
         *(_publish(exchange, message_of(envelope), envelope.type) for envelope in envelopes),
         return_exceptions=True,
     )
-    confirmed: list[UUID] = []
-    for envelope, outcome in zip(envelopes, outcomes, strict=True):
-        if outcome is None:
-            confirmed.append(envelope.id)
-        else:
-            _log_failure(envelope, outcome)
-    return confirmed
+    results = list(zip(envelopes, outcomes, strict=True))
+    _log_failures([(envelope, outcome) for envelope, outcome in results if outcome is not None])
+    return [envelope.id for envelope, outcome in results if outcome is None]
 
 
 async def _publish(exchange: AbstractExchange, message: Message, routing_key: str) -> None:
@@ -169,9 +165,14 @@ async def _publish(exchange: AbstractExchange, message: Message, routing_key: st
     await exchange.publish(message, routing_key, mandatory=True, timeout=CONFIRM_TIMEOUT_SECONDS)
 
 
-def _log_failure(envelope: Envelope, outcome: BaseException) -> None:
-    event = "event_unroutable" if isinstance(outcome, PublishError) else "event_unconfirmed"
-    log.warning(event, event_id=str(envelope.id), event_type=envelope.type, reason=type(outcome).__name__)
+def _log_failures(failures: Sequence[tuple[Envelope, BaseException]]) -> None:
+    """Each unroutable event, because that is a defect; of the others, which share a fate, the number."""
+    lost = [error for _, error in failures if not isinstance(error, PublishError)]
+    if lost:
+        log.warning("events_unconfirmed", count=len(lost), reason=type(lost[0]).__name__)
+    for envelope, error in failures:
+        if isinstance(error, PublishError):
+            log.error("event_unroutable", event_id=str(envelope.id), event_type=envelope.type)
 
 
 def _chunks(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:

@@ -1,28 +1,16 @@
 """An event takes effect once, however often and however badly timed it is delivered."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from uuid import UUID
-
-import pytest
 
 from shared import inbox
 from shared.bus.publisher import Publisher
 from shared.contracts.envelope import Envelope
 from shared.ids import new_uuid7
-from shared.postgres import Pool, open_pool
+from shared.postgres import Pool
 from tests.support.bus import Corner, consuming, event
 from tests.support.eventually import eventually
-from tests.support.servers import DatabaseFactory
 from tests.support.tcp_proxy import TcpProxy
-
-
-@pytest.fixture(scope="module")
-async def pool(database: DatabaseFactory) -> AsyncIterator[Pool]:
-    """As the runtime role of a service, on the schema its own migrations made."""
-    service = await database("billing")
-    async with await open_pool(service.url, service="billing") as pool:
-        yield pool
 
 
 class Effects:

@@ -1,7 +1,7 @@
 """A corner of the real broker for one test: its own exchange and queues, with a ladder of milliseconds."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -144,3 +144,30 @@ async def consuming(
         task.cancel()
         await asyncio.wait([task])
         await connection.close()
+
+
+class Handler:
+    """Records what it was given, after doing what the test asks for."""
+
+    def __init__(self, behave: Callable[[Envelope], Awaitable[None]] | None = None) -> None:
+        self.calls: list[Envelope] = []
+        self._behave = behave
+
+    async def __call__(self, envelope: Envelope) -> None:
+        self.calls.append(envelope)
+        if self._behave is not None:
+            await self._behave(envelope)
+
+    async def was_called(self, times: int = 1) -> bool:
+        return len(self.calls) >= times
+
+
+def failing_first(times: int, error: Exception) -> Handler:
+    """Raises for the first calls, succeeds afterwards."""
+
+    async def behave(_: Envelope) -> None:
+        if len(handler.calls) <= times:
+            raise error
+
+    handler = Handler(behave)
+    return handler
