@@ -4,19 +4,50 @@ A lost reply may hide a script that ran; whoever called repeats with the same re
 (every script is idempotent), and nobody else does.
 """
 
-from redis.asyncio import BlockingConnectionPool, Redis
+import asyncio
+from collections.abc import Iterable
+
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 TIMEOUT_SECONDS = 1.0
 CONNECTIONS_MAX = 64
 """Callers beyond it wait for a connection, as long as for an answer; then redis' ConnectionError."""
 
 
+class _Connection(Connection):
+    """Writes without `asyncio.wait_for`, which on Python 3.11 swallows a cancellation that comes when the
+    bytes are already out (python/cpython#86296): a loop over Redis would then never stop."""
+
+    async def send_packed_command(
+        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+    ) -> None:
+        if not self.is_connected:
+            await self.connect_check_health(check_health=False)
+        if check_health:
+            await self.check_health()
+        if isinstance(command, str):
+            command = command.encode()
+        try:
+            async with asyncio.timeout(self.socket_timeout):
+                await self._send_packed_command([command] if isinstance(command, bytes) else command)
+        except BaseException as error:
+            await self.disconnect(nowait=True)
+            if isinstance(error, TimeoutError):
+                raise RedisTimeoutError("Timeout writing to Redis") from error
+            if isinstance(error, OSError):
+                raise RedisConnectionError("The connection to Redis broke while writing.") from error
+            raise
+
+
 def open_redis(url: str) -> Redis:
     """A lazy client; values are bytes. `url` is redis://host:port/0."""
     pool = BlockingConnectionPool.from_url(
         url,
+        connection_class=_Connection,
         max_connections=CONNECTIONS_MAX,
         timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),

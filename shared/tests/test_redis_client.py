@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -31,3 +32,21 @@ async def test_a_redis_that_is_down_is_a_connection_error(redis_url: str) -> Non
         await line.cut()
         with pytest.raises(RedisConnectionError):
             await redis.ping()
+
+
+async def test_a_cancelled_caller_stops(redis_url: str) -> None:
+    async with open_redis(redis_url) as redis:
+        await redis.ping()
+        for turns in range(8):
+            asking = asyncio.create_task(_ask_for_ever(redis))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            asking.cancel()
+            done, _ = await asyncio.wait([asking], timeout=1)
+            assert done, f"cancelled after {turns} turns of the event loop, it went on"
+            assert asking.cancelled()
+
+
+async def _ask_for_ever(redis: Redis) -> None:
+    while True:
+        await redis.ping()
