@@ -11,9 +11,11 @@ from shared.postgres import Connection
 async def list_posted(
     connection: Connection, request_ids: Collection[UUID], taken: Mapping[UUID, Mapping[UUID, int]]
 ) -> dict[UUID, Posted]:
+    """Those of the requests that are posted, at their latest revision; `taken` as `list_taken` read it."""
     rows = await connection.fetch(
         """
-        SELECT DISTINCT ON (request_id) request_id, revision, admitted_at, tokens_prompt, tokens_completion
+        SELECT DISTINCT ON (request_id)
+            request_id, account_id, revision, admitted_at, tokens_prompt, tokens_completion
         FROM usage WHERE request_id = ANY($1)
         ORDER BY request_id, revision DESC
         """,
@@ -21,6 +23,7 @@ async def list_posted(
     )
     return {
         row["request_id"]: Posted(
+            account_id=row["account_id"],
             revision=row["revision"],
             admitted_at=row["admitted_at"],
             tokens_prompt=row["tokens_prompt"],

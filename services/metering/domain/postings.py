@@ -14,12 +14,14 @@ from services.metering.domain.daily_totals import DailyChange, day_of, sum_by_da
 from services.metering.domain.entries import Entry, EntryKind
 from services.metering.domain.grants import Grant, in_burn_order
 from shared.contracts.gateway import UsageRecord
+from shared.ids import AccountId
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
     """A request as the ledger has it: its latest revision, and what it took from which grant."""
 
+    account_id: AccountId
     revision: int
     admitted_at: datetime
     tokens_prompt: int

@@ -11,10 +11,10 @@ from services.metering.adapters.daily_usage_postgres import change_days
 from services.metering.adapters.entries_postgres import list_taken, post_entries
 from services.metering.adapters.grants_postgres import list_open_grants
 from services.metering.adapters.usage_postgres import add_usage, list_posted
-from services.metering.domain.postings import Book, Posting, post
+from services.metering.domain.postings import Book, Posted, Posting, post
 from shared import inbox
 from shared.contracts.gateway import UsageRecord, UsageRecorded
-from shared.errors import NotYet
+from shared.errors import NotYet, Poison
 from shared.ids import AccountId
 from shared.postgres import Connection, Pool
 
@@ -24,7 +24,8 @@ log = structlog.get_logger()
 
 
 async def post_usage(pool: Pool, event_id: UUID, event: UsageRecorded, now: datetime) -> None:
-    """Raises NotYet when an account's registration has not arrived; then nothing of the batch is posted."""
+    """Raises NotYet when an account's registration has not arrived, Poison when a request is not the
+    account's that it is said to be; then nothing of the batch is posted."""
     records = _by_account(event.records)
     async with pool.acquire() as connection, connection.transaction():
         if not await inbox.first_time(connection, event_id):
@@ -52,9 +53,18 @@ async def _load(connection: Connection, records: RecordsByAccount) -> dict[Accou
     request_ids = [record.request_id for of_account in records.values() for record in of_account]
     taken = await list_taken(connection, request_ids)
     posted = await list_posted(connection, request_ids, taken)
+    _refuse_foreign_requests(records, posted)
     taken_from = {grant_id for parts in taken.values() for grant_id in parts}
     grants = await list_open_grants(connection, records.keys(), also=taken_from)
     return {account_id: Book(tuple(grants[account_id]), posted) for account_id in records}
+
+
+def _refuse_foreign_requests(records: RecordsByAccount, posted: Mapping[UUID, Posted]) -> None:
+    for account_id, of_account in records.items():
+        for record in of_account:
+            earlier = posted.get(record.request_id)
+            if earlier is not None and earlier.account_id != account_id:
+                raise Poison(f"Request {record.request_id} is posted for another account than {account_id}.")
 
 
 async def _store(connection: Connection, postings: Mapping[AccountId, Posting], now: datetime) -> None:

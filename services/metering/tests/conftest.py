@@ -1,0 +1,26 @@
+"""Metering's schema on a real PostgreSQL, seen through its runtime role."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.metering.tests.building import Books
+from shared.postgres import Pool, open_pool
+from tests.support.servers import DatabaseFactory, ServiceDatabase
+
+
+@pytest.fixture(scope="module")
+async def schema(database: DatabaseFactory) -> ServiceDatabase:
+    return await database("metering")
+
+
+@pytest.fixture(scope="module")
+async def pool(schema: ServiceDatabase) -> AsyncIterator[Pool]:
+    pool = await open_pool(schema.url, service="metering")
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+def books(pool: Pool) -> Books:
+    return Books(pool)

@@ -1,0 +1,86 @@
+"""A gateway as metering meets it: admits, checkpoints and settles at the real desk, and publishes."""
+
+from hashlib import sha256
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from services.metering.tests.building import record_for
+from shared.admission.balances import BalanceView
+from shared.admission.decisions import Admitted, CallKind, Checkpoint, Decision, HoldRequest, PromptCount
+from shared.admission.desk import AdmissionDesk
+from shared.admission.key_records import KeyRecord, KeyState, put_key
+from shared.admission.mirror import open_request_ids
+from shared.admission.stream import SettlementStream
+from shared.contracts.gateway import REVISION_SERVED, UsageRecord
+from shared.ids import AccountId, KeyDigest, KeyId, RequestId, new_request_id
+
+KEY = KeyId("0197b1c2-0000-7000-8000-000000000001")
+PROMPT = 10
+
+
+class Gateway:
+    def __init__(self, redis: Redis) -> None:
+        self.desk = AdmissionDesk(redis)
+        self._redis = redis
+        self._stream = SettlementStream(redis)
+
+    async def issue_key(self, account_id: AccountId) -> None:
+        record = KeyRecord(_digest_of(account_id), account_id, KEY, KeyState.ACTIVE, 1, 10_000, 10_000)
+        await put_key(self._redis, record)
+
+    async def decide(
+        self, account_id: AccountId, tokens: int, *, kind: CallKind = CallKind.STREAM
+    ) -> tuple[RequestId, Decision]:
+        """Asks to hold `tokens`."""
+        request_id = new_request_id()
+        request = HoldRequest(
+            request_id=request_id,
+            digest=_digest_of(account_id),
+            account_id=account_id,
+            endpoint="/v1/chat/completions",
+            model="gemma-3-270m-it-Q4_K_M.gguf",
+            kind=kind,
+            tokens_prompt=PROMPT,
+            prompt_count=PromptCount.EXACT,
+            tokens_completion=tokens - PROMPT,
+        )
+        return request_id, await self.desk.admit_again(request)
+
+    async def admit(
+        self, account_id: AccountId, tokens: int, *, kind: CallKind = CallKind.STREAM
+    ) -> RequestId:
+        request_id, decision = await self.decide(account_id, tokens, kind=kind)
+        assert isinstance(decision, Admitted), decision
+        return request_id
+
+    async def checkpoint(self, account_id: AccountId, request_id: RequestId, tokens: int) -> None:
+        await self.desk.checkpoint([Checkpoint(account_id, request_id, PROMPT, tokens - PROMPT)])
+
+    async def settle(
+        self, account_id: AccountId, request_id: RequestId, tokens: int, *, revision: int = REVISION_SERVED
+    ) -> UsageRecord:
+        record = record_for(account_id, tokens, request_id=UUID(request_id), revision=revision)
+        await self.desk.settle(account_id, record, tokens_held=tokens)
+        return record
+
+    async def publish(self) -> list[UsageRecord]:
+        """What its relay would take to the bus now."""
+        entries = await self._stream.read_batch("gateway-1", block_ms=1)
+        await self._stream.acknowledge(entry.id for entry in entries)
+        return [entry.record for entry in entries]
+
+    async def balance(self, account_id: AccountId) -> BalanceView:
+        view = await self.desk.balance(account_id)
+        assert view is not None
+        return view
+
+    async def available(self, account_id: AccountId) -> int:
+        return (await self.balance(account_id)).available
+
+    async def open_ids(self, account_id: AccountId) -> set[RequestId]:
+        return await open_request_ids(self._redis, account_id)
+
+
+def _digest_of(account_id: AccountId) -> KeyDigest:
+    return KeyDigest(sha256(account_id.encode()).hexdigest())

@@ -1,0 +1,190 @@
+"""The ledger's balance in Redis: exact, never older, and in the end always there."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.metering.adapters.accounts_postgres import list_accounts_to_mirror, mark_mirrored
+from services.metering.domain.accounts import AccountUnknown
+from services.metering.tests.building import NOON, Books, record_for
+from services.metering.tests.gateway import Gateway
+from services.metering.use_cases.close_account import close_account
+from services.metering.use_cases.mirror_accounts import mirror_account, mirror_changed_accounts
+from shared.admission.decisions import Missing, Unknown
+from shared.api_keys import new_account_id
+from shared.contracts.accounts import AccountDeleted
+from shared.ids import AccountId, RequestId, new_uuid7
+from shared.redis_client import open_redis
+from tests.support.tcp_proxy import TcpProxy
+
+
+@pytest.fixture
+def gateway(redis: Redis) -> Gateway:
+    return Gateway(redis)
+
+
+async def mirrored_account(books: Books, redis: Redis, *, trial: int = 1000, paid: int = 0) -> AccountId:
+    account_id = await books.open_account(trial=trial, paid=paid)
+    await Gateway(redis).issue_key(account_id)
+    await mirror_changed_accounts(books.pool, redis)
+    return account_id
+
+
+async def is_to_mirror(books: Books, account_id: AccountId) -> bool:
+    return account_id in await list_accounts_to_mirror(books.pool, after=AccountId(""), limit=1000)
+
+
+async def test_an_account_opens_with_its_first_pass(books: Books, redis: Redis, gateway: Gateway) -> None:
+    account_id = await books.open_account(trial=100, paid=500)
+    await gateway.issue_key(account_id)
+    _, before = await gateway.decide(account_id, 30)
+    assert before == Unknown(Missing.ACCOUNT)
+    await mirror_changed_accounts(books.pool, redis)
+    balance = await gateway.balance(account_id)
+    assert (balance.available, balance.trial, balance.paid, balance.held) == (600, 100, 500, 0)
+
+
+async def test_the_trials_end_is_redis_own_to_judge(books: Books, redis: Redis, gateway: Gateway) -> None:
+    account_id = await mirrored_account(books, redis, trial=100)
+    [(expires_at,)] = await books.pool.fetch(
+        "SELECT expires_at FROM grants WHERE account_id = $1", account_id
+    )
+    assert (await gateway.balance(account_id)).trial_expires_at == expires_at
+
+
+async def test_a_pass_drops_exactly_what_is_posted(books: Books, redis: Redis, gateway: Gateway) -> None:
+    account_id = await mirrored_account(books, redis)
+    posted, journalled, held = [await gateway.admit(account_id, 30) for _ in range(3)]
+    record = await gateway.settle(account_id, posted, 20)
+    await gateway.settle(account_id, journalled, 25)
+    await books.post(record)
+    assert await gateway.available(account_id) == 1000 - 20 - 25 - 30
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.available(account_id) == 1000 - 20 - 25 - 30
+    assert await gateway.open_ids(account_id) == {journalled, held}
+
+
+async def test_an_id_stays_journalled_until_its_own_revision_is_posted(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    account_id = await mirrored_account(books, redis)
+    request_id = await gateway.admit(account_id, 30)
+    swept = await gateway.settle(account_id, request_id, 12, revision=1)
+    served = await gateway.settle(account_id, request_id, 30, revision=2)
+    await books.post(swept)
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.open_ids(account_id) == {request_id}
+    await books.post(served)
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.open_ids(account_id) == set()
+    assert await gateway.available(account_id) == 970
+
+
+async def test_usage_published_past_a_dead_redis_frees_its_hold(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    account_id = await mirrored_account(books, redis)
+    request_id = await gateway.admit(account_id, 30)
+    await books.post(record_for(account_id, 20, request_id=UUID(request_id)))
+    await mirror_changed_accounts(books.pool, redis)
+    balance = await gateway.balance(account_id)
+    assert (balance.available, balance.held) == (980, 0)
+
+
+async def test_a_settlement_repeated_after_its_posting_leaves_the_journal_again(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    """The ledger posts nothing for it, but the account gets a version, and so a pass."""
+    account_id = await mirrored_account(books, redis)
+    record = record_for(account_id, 20)
+    await books.post(record)
+    await mirror_changed_accounts(books.pool, redis)
+    await gateway.settle(account_id, RequestId(str(record.request_id)), 20)
+    assert await gateway.available(account_id) == 960
+    await books.post(*await gateway.publish())
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.available(account_id) == 980
+
+
+async def test_replicas_that_mirror_at_once_end_in_the_same_state(
+    books: Books, redis: Redis, redis_url: str, gateway: Gateway
+) -> None:
+    accounts = [await mirrored_account(books, redis) for _ in range(40)]
+    await books.post(*(record_for(account_id, 10) for account_id in accounts))
+    async with open_redis(redis_url) as replica, open_redis(redis_url) as another:
+        await asyncio.gather(*(mirror_changed_accounts(books.pool, each) for each in (replica, another)))
+    assert [await gateway.available(account_id) for account_id in accounts] == [990] * 40
+    assert not await list_accounts_to_mirror(books.pool, after=AccountId(""), limit=1)
+
+
+async def test_nothing_is_available_twice_while_posting_and_mirroring_race(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    account_id = await mirrored_account(books, redis)
+    settled_tokens, seen = 0, []
+
+    async def serve() -> None:
+        nonlocal settled_tokens
+        for _ in range(10):
+            request_id = await gateway.admit(account_id, 20)
+            record = await gateway.settle(account_id, request_id, 15)
+            settled_tokens += 15
+            await books.post(record)
+            await mirror_changed_accounts(books.pool, redis)
+
+    async def watch() -> None:
+        while settled_tokens < 600:
+            at_most = 1000 - settled_tokens
+            seen.append(await gateway.available(account_id) <= at_most)
+
+    await asyncio.gather(watch(), *(serve() for _ in range(4)))
+    assert all(seen)
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.available(account_id) == 400
+    assert await gateway.open_ids(account_id) == set()
+
+
+async def test_a_pass_that_redis_did_not_answer_comes_again(
+    books: Books, redis: Redis, redis_url: str, gateway: Gateway
+) -> None:
+    account_id = await mirrored_account(books, redis)
+    await books.post(record_for(account_id, 30))
+    async with TcpProxy(redis_url) as line, open_redis(line.url) as client:
+        await line.cut()
+        with pytest.raises(RedisError):
+            await mirror_changed_accounts(books.pool, client)
+        await line.mend()
+        await mirror_changed_accounts(books.pool, client)
+    assert await gateway.available(account_id) == 970
+    assert not await is_to_mirror(books, account_id)
+
+
+async def test_a_posting_during_a_pass_is_left_for_the_next_one(books: Books, redis: Redis) -> None:
+    account_id = await mirrored_account(books, redis)
+    known = await list_accounts_to_mirror(books.pool, after=AccountId(""), limit=1)
+    await books.post(record_for(account_id, 30))
+    before = (await books.stored(account_id)).version
+    await books.post(record_for(account_id, 30))
+    await mark_mirrored(books.pool, {**known, account_id: before})
+    assert await is_to_mirror(books, account_id)
+
+
+async def test_a_redis_that_lost_an_account_gets_it_on_demand(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    account_id = await mirrored_account(books, redis)
+    await redis.flushdb()
+    await mirror_account(books.pool, redis, account_id)
+    assert await gateway.available(account_id) == 1000
+    with pytest.raises(AccountUnknown):
+        await mirror_account(books.pool, redis, new_account_id())
+
+
+async def test_a_deleted_account_has_nothing_available(books: Books, redis: Redis, gateway: Gateway) -> None:
+    account_id = await mirrored_account(books, redis, trial=100, paid=500)
+    await close_account(books.pool, new_uuid7(), AccountDeleted(account_id=account_id), NOON)
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.available(account_id) == 0
