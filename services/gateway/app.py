@@ -98,6 +98,7 @@ class Gateway:
             StreamRelay(self.upstream, slots, self.settlements),
             WholeAnswers(self.upstream, slots, self.settlements),
             self.open_requests,
+            self.settlements,
             self.backlog,
             self.tasks,
             CompletionLimits(settings.default_completion_tokens, settings.max_completion_tokens),

@@ -4,7 +4,7 @@ Leaving `open_chat` closes the connection when the body has not been read to its
 the generation. Nothing is sent twice.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
 
@@ -34,7 +34,7 @@ class HttpxReply:
         self._reply = reply
         self.status = reply.status_code
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         with _translated():
             async for data in self._reply.aiter_raw():
                 yield data

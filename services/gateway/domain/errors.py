@@ -17,6 +17,8 @@ PromptlyError
 └── Overloaded, ModelLoading  503, come again
 """
 
+from collections.abc import Iterable
+
 from shared.errors import Kind, PromptlyError
 
 
@@ -98,6 +100,10 @@ class MethodNotAllowed(PromptlyError):
 
     kind = Kind.METHOD
     code = "method_not_allowed"
+
+    def __init__(self, method: str, allowed: Iterable[str]) -> None:
+        self.allowed = tuple(allowed)
+        super().__init__(f"{method} is not allowed here; allowed: {', '.join(self.allowed)}.")
 
 
 class UpstreamFailed(PromptlyError):

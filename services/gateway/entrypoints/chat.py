@@ -1,6 +1,9 @@
 """POST /v1/chat/completions: parse, admit, and answer in a stream or in one piece."""
 
 import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -14,6 +17,7 @@ from services.gateway.use_cases.answer_whole import WholeAnswers
 from services.gateway.use_cases.caller import Caller
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.relay_stream import StreamRelay
+from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.watch_backlog import Backlog
 from shared.errors import PromptlyError
@@ -26,9 +30,12 @@ STREAM_HEADERS: http.Headers = [
     (b"x-accel-buffering", b"no"),
 ]
 CUT_OFF = "The answer was cut off on our side. What you received so far is charged."
+PATIENCE_SECONDS = 10.0
+"""Before that a waiting request can still be refused with a status of its own."""
 FAREWELL_TIMEOUT_SECONDS = 1.0
 """For the error frame of a stream that we cut: its client may not be reading."""
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -41,6 +48,8 @@ class Listener:
         self.has_begun = False
 
     async def begin(self) -> None:
+        if self.has_begun:
+            return
         self.has_begun = True
         await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
 
@@ -63,6 +72,7 @@ class ChatEndpoint:
         relay: StreamRelay,
         whole_answers: WholeAnswers,
         open_requests: OpenRequests,
+        settlements: Settlements,
         backlog: Backlog,
         tasks: Tasks,
         limits: CompletionLimits,
@@ -71,6 +81,7 @@ class ChatEndpoint:
         self._relay = relay
         self._whole_answers = whole_answers
         self._open_requests = open_requests
+        self._settlements = settlements
         self._backlog = backlog
         self._tasks = tasks
         self._limits = limits
@@ -102,42 +113,63 @@ class ChatEndpoint:
         self._open_requests.add(request)
         return request
 
+    def _start(self, request: OpenRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """A task cancelled before its first step settles nothing, so its end does; the first ending counts."""
+        task = self._tasks.start(work)
+        task.add_done_callback(lambda _: self._settlements.end(request, Ending.NOT_ANSWERED))
+        request.work = task
+        return task
+
     async def _stream(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
         listener = Listener(send, STREAM_HEADERS + _headers(request, caller))
-        relay = self._tasks.start(self._relay.relay(request, listener))
-        request.task = relay
+        relay = self._start(request, self._relay.relay(request, listener))
         try:
-            await asyncio.wait({relay, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await _until_done(relay, gone, request, listener)
         except asyncio.CancelledError:  # this process is stopping
             request.cut()
         if gone.done():
             relay.cancel()
         await asyncio.wait({relay})
         if relay.cancelled():
-            await self._say_farewell(request, listener)
+            await _say_farewell(request, listener)
             return
         await _end(listener, relay.exception())
-
-    async def _say_farewell(self, request: OpenRequest, listener: Listener) -> None:
-        if request.ending_when_cancelled is not Ending.CUT or not listener.has_begun:
-            return
-        try:
-            async with asyncio.timeout(FAREWELL_TIMEOUT_SECONDS):
-                await listener.end_with(UpstreamFailed(CUT_OFF))
-        except TimeoutError:
-            pass
 
     async def _whole(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
-        answering = self._tasks.start(self._whole_answers.answer(request))
+        answering = self._start(request, self._whole_answers.answer(request))
         await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
         if gone.done() and not request.is_generating:
             answering.cancel()
+            return
         answer = await asyncio.shield(answering)
         await http.send_json(send, 200, answer.body, _headers(request, caller))
+
+
+async def _until_done(
+    relay: asyncio.Task[None], gone: asyncio.Task[None], request: OpenRequest, listener: Listener
+) -> None:
+    """The answer's end or the client's. One that waits long for its turn hears that it does."""
+    while True:
+        done, _ = await asyncio.wait(
+            {relay, gone}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        if done:
+            return
+        if not request.is_generating:
+            await listener.begin()
+            await listener.send(b": waiting\n\n")
+
+
+async def _say_farewell(request: OpenRequest, listener: Listener) -> None:
+    if not request.was_cut or not listener.has_begun:
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FAREWELL_TIMEOUT_SECONDS):
+            await listener.end_with(UpstreamFailed(CUT_OFF))
 
 
 async def _end(listener: Listener, error: BaseException | None) -> None:

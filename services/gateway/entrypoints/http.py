@@ -7,9 +7,8 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from services.gateway.domain.errors import BodyTooLarge, InvalidRequest
+from services.gateway.domain.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed
 from services.gateway.use_cases.caller import Caller
-from shared.admission.decisions import RateState
 from shared.errors import Kind, PromptlyError
 from shared.http.errors import body_of, headers_of, status_of
 
@@ -69,8 +68,10 @@ async def send_json(send: Send, status: int, content: bytes, headers: Headers) -
     await send({"type": "http.response.body", "body": content})
 
 
-async def send_error(send: Send, error: PromptlyError, caller: Caller | None) -> None:
+async def send_error(send: Send, error: PromptlyError, caller: Caller) -> None:
     headers = [(name.encode(), value.encode()) for name, value in headers_of(error).items()]
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(error.allowed).encode()))
     if error.kind is Kind.PAYMENT:
         headers.append((b"x-should-retry", b"false"))
     if error.kind is Kind.TOO_LARGE:
@@ -82,22 +83,22 @@ def encode(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def rate_headers(caller: Caller | None) -> Headers:
+def rate_headers(caller: Caller) -> Headers:
     """OpenAI's: integers, and a duration as Go writes it."""
-    if caller is None or caller.rate is None:
+    if caller.rate is None:
         return []
     rate = caller.rate
     return [
         (b"x-ratelimit-limit-requests", str(rate.limit).encode()),
         (b"x-ratelimit-remaining-requests", str(rate.remaining).encode()),
-        (b"x-ratelimit-reset-requests", duration(rate).encode()),
+        (b"x-ratelimit-reset-requests", duration(rate.reset_seconds).encode()),
     ]
 
 
-def duration(rate: RateState) -> str:
-    if rate.reset_seconds < 1:
-        return f"{math.ceil(rate.reset_seconds * 1000)}ms"
-    minutes, seconds = divmod(math.ceil(rate.reset_seconds), 60)
+def duration(reset_seconds: float) -> str:
+    if reset_seconds < 1:
+        return f"{math.ceil(reset_seconds * 1000)}ms"
+    minutes, seconds = divmod(round(reset_seconds), 60)
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 

@@ -54,8 +54,7 @@ class V1:
         if not methods:
             raise UnknownUrl(f"Unknown request URL: {method} {path[:200]}. See /docs for what there is.")
         if method not in methods:
-            allowed = ", ".join(methods)
-            raise MethodNotAllowed(f"{method} is not allowed here; allowed: {allowed}.")
+            raise MethodNotAllowed(method, methods)
         return methods[method]
 
     def _methods_below(self, path: str) -> Mapping[str, Endpoint] | None:

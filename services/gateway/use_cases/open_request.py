@@ -25,7 +25,8 @@ class OpenRequest:
     model: str = ""
     is_generating: bool = False
     ending_when_cancelled: Ending = Ending.CLIENT_LEFT
-    task: asyncio.Task[object] | None = None
+    work: asyncio.Task[object] | None = None
+    settlement: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self.stream = ChatStream(include_usage=self.chat.include_usage)
@@ -44,12 +45,16 @@ class OpenRequest:
     def cut(self) -> None:
         """End it from our side. A whole call runs on: nothing of it has been delivered yet."""
         self.ending_when_cancelled = Ending.CUT
-        if self.chat.stream and self.task is not None:
-            self.task.cancel()
+        if self.chat.stream and self.work is not None:
+            self.work.cancel()
 
     @property
     def was_cut(self) -> bool:
         return self.ending_when_cancelled is Ending.CUT
+
+    @property
+    def has_ended(self) -> bool:
+        return self.settlement is not None
 
 
 class OpenRequests:

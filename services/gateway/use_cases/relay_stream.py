@@ -1,6 +1,8 @@
 """Streams one answer: bytes pass as they come, whole events at a time, metered on the way."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing, suppress
 from typing import Protocol
 
 from services.gateway.domain.charge import Ending
@@ -11,6 +13,8 @@ from services.gateway.use_cases.refuse import raise_unless_ok
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.slots import UpstreamSlots
 from services.gateway.use_cases.upstream import Upstream, UpstreamReply
+
+READ_OUT_SECONDS = 0.5
 
 
 class Listener(Protocol):
@@ -49,14 +53,24 @@ class StreamRelay:
 
     async def _pass_on(self, request: OpenRequest, reply: UpstreamReply, listener: Listener) -> None:
         stream = request.stream
-        async for data in reply.chunks():
-            if passed := stream.feed(data):
-                await listener.send(passed)
-            if stream.failure:
-                raise stream.failure
-            if stream.is_done:
-                return
+        async with aclosing(reply.chunks()) as chunks:
+            async for data in chunks:
+                if passed := stream.feed(data):
+                    await listener.send(passed)
+                if stream.failure:
+                    raise stream.failure
+                if stream.is_done:
+                    await _read_out(chunks)
+                    return
         raise UpstreamFailed(BROKEN_OFF)
+
+
+async def _read_out(chunks: AsyncIterator[bytes]) -> None:
+    """To the end of the body, so that the connection can serve the next request."""
+    with suppress(TimeoutError, UpstreamFailed):
+        async with asyncio.timeout(READ_OUT_SECONDS):
+            async for _ in chunks:
+                pass
 
 
 def _cancelled(request: OpenRequest, ending: Ending) -> Ending:

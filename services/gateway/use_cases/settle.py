@@ -57,8 +57,13 @@ class Settlements:
         self._clock = clock
 
     def end(self, request: OpenRequest, ending: Ending) -> asyncio.Task[None]:
-        """Done when the charge is recorded in Redis, or Redis is down and the bus has been tried."""
-        return self._tasks.start(self._end(request, ending))
+        """Done when the charge is recorded in Redis, or Redis is down and the bus has been tried.
+
+        The first ending counts; whoever comes later waits for the same settlement.
+        """
+        if request.settlement is None:
+            request.settlement = self._tasks.start(self._end(request, ending))
+        return request.settlement
 
     def release_unanswered(self, account_id: AccountId, request_id: RequestId) -> None:
         """The desk's reply was lost: should there be a hold, it ends."""

@@ -1,6 +1,6 @@
 """What the gateway needs of a model server. The transport behind it is an adapter's business."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,7 +19,7 @@ class UpstreamReply(Protocol):
 
     status: int
 
-    def chunks(self) -> AsyncIterator[bytes]:
+    def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body as it comes, in the pieces in which it comes."""
         ...
 
