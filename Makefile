@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 INSTALL := $(PYTHON) -m deploy.local.install
 LOCAL := exec $(VENV)/python -m deploy.local
+INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
 .PHONY: help run up down status logs dev key check test lock
@@ -21,18 +22,23 @@ up: ## start everything in the background
 	@$(LOCAL) up
 
 down: ## stop what `make up` started
+	@$(INSTALLED)
 	@$(LOCAL) down
 
 status: ## show the processes and their health
+	@$(INSTALLED)
 	@$(LOCAL) status
 
 logs: ## follow all logs, or one: SERVICE=gateway
+	@$(INSTALLED)
 	@$(LOCAL) logs $(if $(SERVICE),"$$SERVICE")
 
 dev: ## restart one service on every change of its code: SERVICE=gateway
+	@$(INSTALLED)
 	@$(LOCAL) dev "$$SERVICE"
 
 key: ## register an address and print its key: EMAIL=you@example.com
+	@$(INSTALLED)
 	@$(LOCAL) key "$$EMAIL"
 
 check: ## format, lint, types, architecture and structure

@@ -10,6 +10,8 @@ from pathlib import Path
 from deploy.local.failures import LocalFailure
 
 FREE_BYTES_MIN = 500 * 1024 * 1024
+# With less than this a server that fails fails because of it.
+FULL_BYTES = 50 * 1024 * 1024
 STATE = "state.json"
 REQUESTS = "requests"
 
@@ -22,12 +24,26 @@ def make_folder(folder: Path) -> None:
         raise LocalFailure(
             f"{folder} cannot be made ({error.strerror}): set LOCAL_DIR to another folder."
         ) from error
+    check_room(folder, FREE_BYTES_MIN)
+
+
+def check_room(folder: Path, needed_bytes: int) -> None:
     free = shutil.disk_usage(folder).free
-    if free < FREE_BYTES_MIN:
-        needed, there = FREE_BYTES_MIN // 2**20, free // 2**20
+    if free < needed_bytes:
+        needed, there = needed_bytes // 2**20, free // 2**20
         raise LocalFailure(
             f"Only {there} MB are free at {folder} and {needed} MB are needed: free some disk space."
         )
+
+
+@contextmanager
+def disk_full_explained(folder: Path) -> Iterator[None]:
+    """A server that ran out of disk says so in its own words, or dies of something else."""
+    try:
+        yield
+    except LocalFailure:
+        check_room(folder, FULL_BYTES)
+        raise
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from deploy.local.failures import LocalFailure
 from deploy.local.programs import find_program
 from deploy.local.progress import Progress
 
-LOG = Path("/var/tmp/promptly-install.log")  # noqa: S108  # opened anew, not followed through a link
+LOG = Path(__file__).parents[2] / ".local" / "install.log"
 POLL_SECONDS = 0.2
 # Asked by every package's script before it starts a service; 101 means "not allowed".
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -39,8 +39,8 @@ def run_logged(
     argv: list[str], progress: Progress, log: Path = LOG, environment: Mapping[str, str] | None = None
 ) -> None:
     """Raises LocalFailure with the last line it wrote."""
-    log.unlink(missing_ok=True)
-    with log.open("xb") as written:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as written:
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,

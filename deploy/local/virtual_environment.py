@@ -19,9 +19,10 @@ def bring_up_to_date(root: Path, locks: list[str], progress: Progress) -> None:
     folder = root / ".venv"
     wanted = {name: digest_of(root / "requirements" / f"{name}.lock") for name in locks}
     missing = [name for name, digest in wanted.items() if _installed(folder).get(name) != digest]
-    if not missing and _works(folder):
+    python = folder / "bin" / "python"
+    if not missing and python.exists():  # a link: it breaks when the Python it was made from goes
         return
-    if not _works(folder):
+    if not _has_pip(python):
         with progress.step("virtual environment"):
             run_logged([sys.executable, "-m", "venv", "--clear", str(folder)], progress)
     files = [f"--requirement={root / 'requirements' / name}.lock" for name in locks]
@@ -29,7 +30,7 @@ def bring_up_to_date(root: Path, locks: list[str], progress: Progress) -> None:
         f"Installing Python packages into {folder}, from {', '.join(f'{name}.lock' for name in locks)}"
     )
     with progress.step("Python packages"):
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--require-hashes", "--no-deps"]
+        pip = [str(python), "-m", "pip", "install", "--require-hashes", "--no-deps"]
         run_logged([*pip, "--disable-pip-version-check", "--no-input", *files], progress)
     (folder / STAMP).write_text(json.dumps({**_installed(folder), **wanted}, indent=2))
 
@@ -46,9 +47,8 @@ def _installed(folder: Path) -> dict[str, str]:
     return read
 
 
-def _works(folder: Path) -> bool:
-    """A virtual environment breaks when the Python it was made from goes."""
-    python = folder / "bin" / "python"
+def _has_pip(python: Path) -> bool:
+    """False too where making the environment was cut off."""
     if not python.exists():
         return False
     return subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0

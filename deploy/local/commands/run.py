@@ -45,7 +45,7 @@ def run(settings: LocalSettings) -> int:
 
 
 def _serve(live: LiveSystem, settings: LocalSettings, progress: Progress) -> None:
-    with live, _calm_stop(progress):
+    with folder.disk_full_explained(settings.local_dir), live, _calm_stop(progress):
         live.start()
         progress.say(f"\nReady after {progress.elapsed_seconds:.1f} s: {settings.base_url}\n")
         progress.say(next_steps(settings))
