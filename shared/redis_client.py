@@ -23,12 +23,12 @@ class _Connection(Connection):
     bytes are already out (python/cpython#86296): a loop over Redis would then never stop."""
 
     async def send_packed_command(
-        self, command: bytes | str | Iterable[bytes], check_health: bool = True
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: ARG002  # there are no health checks: the interval is 0
     ) -> None:
         if not self.is_connected:
             await self.connect_check_health(check_health=False)
-        if check_health:
-            await self.check_health()
         if isinstance(command, str):
             command = command.encode()
         try:
