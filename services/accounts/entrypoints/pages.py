@@ -1,0 +1,71 @@
+"""Renders the templates, with the headers that every page for people carries."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+HERE = Path(__file__).parent.parent
+STATIC_FOLDER = HERE / "static"
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cache-control": "no-store",
+}
+"""Nothing inline, nothing from elsewhere; what a page shows of a person is kept nowhere."""
+
+
+class Pages:
+    def __init__(self, base_url: str) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters |= {"number": _number, "instant": _instant, "short_day": _short_day}
+        self._environment.globals |= {"base_url": base_url.rstrip("/"), "asset": _asset_urls().__getitem__}
+
+    def render(
+        self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
+    ) -> HTMLResponse:
+        """`values` are what the template names; one that is missing is an error, not a blank."""
+        text = self._environment.get_template(template).render(status=status, **values)
+        return HTMLResponse(text, status, headers={**HEADERS, **(headers or {})})
+
+
+def _asset_urls() -> dict[str, str]:
+    """A changed file has a changed address, so that no browser shows an old one."""
+    return {
+        path.name: f"/static/{path.name}?v={sha256(path.read_bytes()).hexdigest()[:12]}"
+        for path in STATIC_FOLDER.iterdir()
+    }
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"
+
+
+def _instant(value: datetime) -> str:
+    return f"{value.day} {value:%B %Y, %H:%M} UTC"
+
+
+def _short_day(value: datetime) -> str:
+    return f"{value.day} {value:%b}"
