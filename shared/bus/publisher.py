@@ -107,9 +107,11 @@ class Publisher:
             async with asyncio.timeout(DECLARE_TIMEOUT_SECONDS):
                 await settled(declare_all(channel, self.topology))
             events = await channel.get_exchange(self.topology.exchange, ensure=False)
-        except BROKER_ERRORS as error:
+        except BaseException as error:
             await close_channel(channel)
-            raise BrokerUnavailable(f"The queues cannot be declared ({type(error).__name__}).") from error
+            if isinstance(error, BROKER_ERRORS):
+                raise BrokerUnavailable(f"The queues cannot be declared ({type(error).__name__}).") from error
+            raise
         self._outlet = _Outlet(channel, events, channel.default_exchange)
         return self._outlet
 
