@@ -11,6 +11,8 @@ from services.metering.domain.entries import Entry
 from shared.ids import AccountId
 from shared.postgres import Connection
 
+ENTRY_COLUMNS = 6
+
 
 async def post_entries(
     connection: Connection, entries_by_account: Mapping[AccountId, Sequence[Entry]], now: datetime
@@ -22,7 +24,7 @@ async def post_entries(
         for account_id, entries in entries_by_account.items()
         for entry in entries
     ]
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * 6
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[]] * ENTRY_COLUMNS
     await connection.execute(
         """
         WITH posted AS (
@@ -49,7 +51,10 @@ async def post_entries(
 
 
 async def list_taken(connection: Connection, request_ids: Collection[UUID]) -> dict[UUID, dict[UUID, int]]:
-    """Per request, what its entries took from which grant so far, corrections included."""
+    """Per request, what its entries took from which grant so far, corrections included; often nothing."""
+    taken: dict[UUID, dict[UUID, int]] = {request_id: {} for request_id in request_ids}
+    if not taken:
+        return taken
     rows = await connection.fetch(
         """
         SELECT request_id, grant_id, -sum(tokens)::bigint AS tokens FROM entries
@@ -58,7 +63,6 @@ async def list_taken(connection: Connection, request_ids: Collection[UUID]) -> d
         """,
         list(request_ids),
     )
-    taken: dict[UUID, dict[UUID, int]] = {}
     for row in rows:
-        taken.setdefault(row["request_id"], {})[row["grant_id"]] = row["tokens"]
+        taken[row["request_id"]][row["grant_id"]] = row["tokens"]
     return taken

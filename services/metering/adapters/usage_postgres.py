@@ -1,17 +1,16 @@
 """Usage rows, by request and revision."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.metering.adapters.entries_postgres import list_taken
 from services.metering.domain.postings import Posted, PostedRecord
 from shared.postgres import Connection
 
 
-async def list_posted(
-    connection: Connection, request_ids: Collection[UUID], taken: Mapping[UUID, Mapping[UUID, int]]
-) -> dict[UUID, Posted]:
-    """Those of the requests that are posted, at their latest revision; `taken` as `list_taken` read it."""
+async def list_posted(connection: Connection, request_ids: Collection[UUID]) -> dict[UUID, Posted]:
+    """Those of the requests that are posted, at their latest revision."""
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (request_id)
@@ -21,17 +20,8 @@ async def list_posted(
         """,
         list(request_ids),
     )
-    return {
-        row["request_id"]: Posted(
-            account_id=row["account_id"],
-            revision=row["revision"],
-            admitted_at=row["admitted_at"],
-            tokens_prompt=row["tokens_prompt"],
-            tokens_completion=row["tokens_completion"],
-            taken=taken.get(row["request_id"], {}),
-        )
-        for row in rows
-    }
+    taken = await list_taken(connection, [row["request_id"] for row in rows])
+    return {row["request_id"]: Posted(**row, taken=taken[row["request_id"]]) for row in rows}
 
 
 async def list_posted_revisions(connection: Connection, request_ids: Collection[UUID]) -> dict[UUID, int]:

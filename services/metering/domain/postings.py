@@ -21,6 +21,7 @@ from shared.ids import AccountId
 class Posted:
     """A request as the ledger has it: its latest revision, and what it took from which grant."""
 
+    request_id: UUID
     account_id: AccountId
     revision: int
     admitted_at: datetime

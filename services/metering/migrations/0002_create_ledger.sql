@@ -1,6 +1,6 @@
--- The ledger (DESIGN section 7). Integers only: a token is the unit. What is posted is never changed: the
--- runtime role may insert entries and usage and read them, nothing else; the few columns that are sums of
--- entries (balance, remaining, daily totals) are updated in the transaction that inserts those entries.
+-- The ledger. Integers only: a token is the unit. What is posted is never changed: the runtime role may insert
+-- entries and usage and read them, nothing else; what is a sum of them (balance, remaining, daily totals) is
+-- updated in the transaction that inserts them.
 
 -- `version` counts the transactions that named the account; `mirrored_version` is the last one of which
 -- Redis is known to have heard.
@@ -109,14 +109,14 @@ CREATE TABLE usage_other PARTITION OF usage DEFAULT;
 
 DO $$
 DECLARE
-    month timestamptz := date_trunc('month', now(), 'UTC') - interval '1 month';
+    month timestamp := date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 month';
 BEGIN
     FOR _ IN 1..25 LOOP
         EXECUTE format(
             'CREATE TABLE %I PARTITION OF usage FOR VALUES FROM (%L) TO (%L)',
-            'usage_' || to_char(month AT TIME ZONE 'UTC', 'YYYY_MM'),
-            first_request_id(month),
-            first_request_id(month + interval '1 month')
+            'usage_' || to_char(month, 'YYYY_MM'),
+            first_request_id(month AT TIME ZONE 'UTC'),
+            first_request_id((month + interval '1 month') AT TIME ZONE 'UTC')
         );
         month := month + interval '1 month';
     END LOOP;

@@ -55,6 +55,7 @@ def grant_of(remaining: int, *, expires_at: datetime | None = None, created_at: 
 def as_posted(record: UsageRecord, taken: Mapping[UUID, int]) -> Posted:
     """The record as the ledger has it afterwards."""
     return Posted(
+        record.request_id,
         AccountId(record.account_id),
         record.revision,
         record.admitted_at,

@@ -1,10 +1,9 @@
 """From RabbitMQ to Redis: what the bus delivers, however often and in whatever order, counts once."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from redis.asyncio import Redis
@@ -15,6 +14,7 @@ from services.metering.tests.building import NOON, Books, batch, record_for, reg
 from services.metering.tests.gateway import Gateway
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from shared.api_keys import new_account_id
+from shared.background import Background
 from shared.bus.connection import connect
 from shared.bus.consumer import Handle
 from shared.bus.publisher import Publisher
@@ -51,6 +51,15 @@ class Metering:
 
         await eventually(is_shown)
 
+    async def will_have_answered_all(self) -> None:
+        """Nothing waits any more, neither in the queue nor on the ladder."""
+
+        async def is_empty() -> bool:
+            specs = self.corner.topology.queues(self.corner.service)
+            return not any([await self.corner.count(spec.name) for spec in specs])
+
+        await eventually(is_empty)
+
     async def will_park(self, count: int) -> None:
         await eventually(partial(self.corner.has, self.corner.parked, count))
 
@@ -64,25 +73,48 @@ def private_topology() -> Topology:
     )
 
 
-@pytest.fixture
-async def metering(books: Books, redis: Redis, amqp_url: str) -> AsyncIterator[Metering]:
+def dying_once_after_commit(handle: Handle) -> Handle:
+    """Each first delivery loses its acknowledgement, as when the process is killed between the two."""
+    killed: set[UUID] = set()
+
+    async def handle_and_die(envelope: Envelope) -> None:
+        await handle(envelope)
+        if envelope.id not in killed:
+            killed.add(envelope.id)
+            raise ConnectionResetError
+
+    return handle_and_die
+
+
+def unharmed(handle: Handle) -> Handle:
+    return handle
+
+
+@asynccontextmanager
+async def running(
+    books: Books, redis: Redis, amqp_url: str, *, fate: Callable[[Handle], Handle] = unharmed
+) -> AsyncIterator[Metering]:
     mirror = Schedule(
         "mirror", partial(mirror_changed_accounts, books.pool, redis), every_seconds=POLL_SECONDS
     )
-    handle: Handle = event_handler(books.pool, on_commit=mirror.kick)
-    topology = private_topology()
+    handle = fate(event_handler(books.pool, on_commit=mirror.kick))
     connection = await connect(amqp_url, "test-corner")
-    corner = Corner(connection, topology)
-    mirroring = asyncio.create_task(mirror.run())
+    corner = Corner(connection, private_topology())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(connection.close)
-        stack.push_async_callback(asyncio.wait, [mirroring])
-        stack.callback(mirroring.cancel)
-        publisher = await stack.enter_async_context(open_publisher(amqp_url, topology))
         await corner.declare()
         stack.push_async_callback(corner.remove)
+        background = await stack.enter_async_context(Background())
+        background.start("mirror", mirror.run)
+        publisher = await stack.enter_async_context(open_publisher(amqp_url, corner.topology))
         await stack.enter_async_context(consuming(amqp_url, publisher, corner, handle))
         yield Metering(corner, publisher, Gateway(redis))
+
+
+@pytest.fixture
+async def metering(books: Books, redis: Redis, amqp_url: str) -> AsyncIterator[Metering]:
+    async with running(books, redis, amqp_url) as metering:
+        yield metering
 
 
 async def test_a_registration_opens_the_account_and_usage_lowers_it(metering: Metering) -> None:
@@ -101,6 +133,17 @@ async def test_usage_that_overtook_its_registration_is_posted_after_it(
     await metering.hear(registered(account_id))
     await metering.will_show(account_id, 970)
     assert await metering.corner.count(metering.corner.parked) == 0
+
+
+async def test_a_kill_between_commit_and_acknowledgement_posts_once(
+    books: Books, redis: Redis, amqp_url: str
+) -> None:
+    account_id = new_account_id()
+    async with running(books, redis, amqp_url, fate=dying_once_after_commit) as metering:
+        await metering.hear(registered(account_id), batch(record_for(account_id, 30)))
+        await metering.will_show(account_id, 970)
+        await metering.will_have_answered_all()
+    assert (await books.stored(account_id)).entries == [("grant", 1000), ("usage", -30)]
 
 
 async def test_every_event_delivered_twice_in_any_order_counts_once(metering: Metering, books: Books) -> None:

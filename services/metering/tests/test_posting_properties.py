@@ -7,7 +7,7 @@ from itertools import pairwise
 from random import Random
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.metering.domain.daily_totals import DailyChange
@@ -101,6 +101,7 @@ def in_batches(records: Sequence[UsageRecord], cuts: Sequence[int]) -> Iterator[
         yield records[start:end]
 
 
+@settings(deadline=None)
 @given(grants_of_an_account, histories(), st.lists(st.integers(min_value=0), max_size=4))
 def test_entries_always_sum_to_what_the_grants_lost(
     grants: list[Grant], records: list[UsageRecord], cuts: list[int]
@@ -114,6 +115,7 @@ def test_entries_always_sum_to_what_the_grants_lost(
         assert all(part >= 0 for posted in ledger.posted.values() for part in posted.taken.values())
 
 
+@settings(deadline=None)
 @given(grants_of_an_account, histories(), st.lists(st.integers(min_value=0), max_size=4))
 def test_each_request_is_charged_its_latest_revision_or_the_rest_is_uncollected(
     grants: list[Grant], records: list[UsageRecord], cuts: list[int]
@@ -125,6 +127,7 @@ def test_each_request_is_charged_its_latest_revision_or_the_rest_is_uncollected(
         assert ledger.posted[request_id].tokens_collected + ledger.uncollected[request_id] == record.tokens
 
 
+@settings(deadline=None)
 @given(grants_of_an_account, histories(), st.lists(st.integers(min_value=0), max_size=4))
 def test_daily_totals_are_the_sums_of_the_latest_revisions(
     grants: list[Grant], records: list[UsageRecord], cuts: list[int]
@@ -140,6 +143,7 @@ def test_daily_totals_are_the_sums_of_the_latest_revisions(
     )
 
 
+@settings(deadline=None)
 @given(grants_of_an_account, histories())
 def test_posting_everything_again_changes_nothing(grants: list[Grant], records: list[UsageRecord]) -> None:
     ledger = PlainLedger(grants)
@@ -147,6 +151,7 @@ def test_posting_everything_again_changes_nothing(grants: list[Grant], records: 
     assert ledger.post(records) == Posting((), (), {})
 
 
+@settings(deadline=None)
 @given(grants_of_an_account, histories(), st.randoms(use_true_random=False))
 def test_the_order_inside_a_batch_is_irrelevant(
     grants: list[Grant], records: list[UsageRecord], random: Random
@@ -157,6 +162,7 @@ def test_the_order_inside_a_batch_is_irrelevant(
     assert post(shuffled, book) == post(records, book)
 
 
+@settings(deadline=None)
 @given(
     grants_of_an_account, histories(), st.randoms(use_true_random=False), st.lists(st.integers(min_value=0))
 )
@@ -173,6 +179,7 @@ def test_the_order_of_batches_is_irrelevant_for_the_totals(
     assert (at_once.collected, at_once.days) == (piecemeal.collected, piecemeal.days)
 
 
+@settings(deadline=None)
 @given(histories(), st.randoms(use_true_random=False), st.lists(st.integers(min_value=0)))
 def test_with_enough_tokens_the_totals_do_not_depend_on_the_order_of_corrections(
     records: list[UsageRecord], random: Random, cuts: list[int]

@@ -52,7 +52,7 @@ async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -
     accepted = await _write(redis, ledger, open_ids)
     await mark_mirrored(pool, {account_id: versions[account_id] for account_id in accepted})
     for account_id in versions.keys() - accepted:
-        log.warning("mirror_dropped", account_id=account_id, version=versions[account_id])
+        log.info("mirror_dropped", account_id=account_id, version=versions[account_id])
 
 
 async def _read_open_ids(redis: Redis, account_ids: Iterable[AccountId]) -> dict[AccountId, set[RequestId]]:

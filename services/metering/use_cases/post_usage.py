@@ -8,7 +8,7 @@ import structlog
 
 from services.metering.adapters.accounts_postgres import lock_accounts
 from services.metering.adapters.daily_usage_postgres import change_days
-from services.metering.adapters.entries_postgres import list_taken, post_entries
+from services.metering.adapters.entries_postgres import post_entries
 from services.metering.adapters.grants_postgres import list_open_grants
 from services.metering.adapters.usage_postgres import add_usage, list_posted
 from services.metering.domain.postings import Book, Posted, Posting, post
@@ -51,10 +51,9 @@ async def _load(connection: Connection, records: RecordsByAccount) -> dict[Accou
             f"{len(missing)} accounts of this batch are not in the ledger yet, {min(missing)} first."
         )
     request_ids = [record.request_id for of_account in records.values() for record in of_account]
-    taken = await list_taken(connection, request_ids)
-    posted = await list_posted(connection, request_ids, taken)
+    posted = await list_posted(connection, request_ids)
     _refuse_foreign_requests(records, posted)
-    taken_from = {grant_id for parts in taken.values() for grant_id in parts}
+    taken_from = {grant_id for earlier in posted.values() for grant_id in earlier.taken}
     grants = await list_open_grants(connection, records.keys(), also=taken_from)
     return {account_id: Book(tuple(grants[account_id]), posted) for account_id in records}
 
