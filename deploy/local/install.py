@@ -2,6 +2,7 @@
 
 Runs on the system's bare python3, before there is a virtual environment: standard library only."""
 
+import ctypes
 import importlib.util
 import os
 import sys
@@ -16,16 +17,19 @@ from deploy.local.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 OLDEST_PYTHON = (3, 11)
+# llama.cpp's threads; the Python package that brings it does not bring this.
+MODEL_PACKAGES = ("libgomp1",)
 
 
 def main(purpose: str, environment: Mapping[str, str]) -> None:
     """Silent when nothing is missing. Progress goes to standard error, for `make key` prints only a key."""
     _check_python()
     progress = Progress(sys.stderr)
-    wanted = _system_packages(purpose)
+    locks = locks_for(purpose, environment)
+    wanted = [*_system_packages(purpose), *(MODEL_PACKAGES if "model" in locks and not _has_openmp() else ())]
     if wanted:
         packages.install(wanted, progress)
-    virtual_environment.bring_up_to_date(ROOT, _locks(purpose, environment), progress)
+    virtual_environment.bring_up_to_date(ROOT, locks, progress)
 
 
 def _check_python() -> None:
@@ -45,13 +49,21 @@ def _system_packages(purpose: str) -> list[str]:
     return wanted
 
 
+def _has_openmp() -> bool:
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        return False
+    return True
+
+
 def _can_make_environments() -> bool:
     if (ROOT / ".venv" / "bin" / "python").exists():
         return True
     return all(importlib.util.find_spec(name) for name in ("venv", "ensurepip"))
 
 
-def _locks(purpose: str, environment: Mapping[str, str]) -> list[str]:
+def locks_for(purpose: str, environment: Mapping[str, str]) -> list[str]:
     if purpose == "check":
         return ["dev"]
     if purpose == "test":

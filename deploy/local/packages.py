@@ -18,14 +18,19 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 SERVICE_UNITS = ("postgresql", "redis-server", "rabbitmq-server", "nginx")
 
 
+def refusal(packages: list[str], *, has_apt: bool, is_root: bool) -> str | None:
+    """Why they cannot be installed from here, with what to do instead."""
+    if not has_apt:
+        return f"Missing here: {', '.join(packages)}. Install them with your system's package manager."
+    if not is_root:
+        return f"Missing here: run `sudo apt-get install -y {' '.join(packages)}`, then start again."
+    return None
+
+
 def install(packages: list[str], progress: Progress) -> None:
-    command = f"apt-get install -y {' '.join(packages)}"
-    if find_program("apt-get") is None:
-        raise LocalFailure(
-            f"Missing here: {', '.join(packages)}. Install them with your system's package manager."
-        )
-    if os.geteuid() != 0:
-        raise LocalFailure(f"Missing here: {', '.join(packages)}. Run `sudo {command}`, then start again.")
+    """Raises LocalFailure when it may not, or fails."""
+    if said := refusal(packages, has_apt=find_program("apt-get") is not None, is_root=os.geteuid() == 0):
+        raise LocalFailure(said)
     progress.say(f"Installing system packages: {', '.join(packages)}")
     with _services_not_started():
         with progress.step("package lists"):
