@@ -1,6 +1,8 @@
-"""A gateway on a real socket, with real Redis and RabbitMQ, before a stand-in upstream and stub owners."""
+"""A gateway on a real socket, with real Redis and RabbitMQ, before a stand-in upstream and stub owners.
 
-import asyncio
+One gateway serves all tests, each with accounts of its own; a test that needs other settings starts another.
+"""
+
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -15,80 +17,98 @@ from services.gateway.tests.support.accounts import PEPPER, Account, open_accoun
 from services.gateway.tests.support.owners import Owners
 from services.gateway.tests.support.serving import serving
 from services.gateway.tests.support.usage import UsageListener
-from tests.support.upstream import API_KEY, StandInUpstream, running_upstream
+from tests.support.upstream import StandInUpstream, running_upstream
+from tests.support.upstream_wire import API_KEY
+
+TIMEOUT_SECONDS = 20.0
 
 GatewayFactory = Callable[..., Awaitable[httpx.AsyncClient]]
+SettingsFactory = Callable[..., GatewaySettings]
 
 
-@pytest.fixture
-async def upstream() -> AsyncIterator[StandInUpstream]:
+@pytest.fixture(scope="session")
+async def one_upstream() -> AsyncIterator[StandInUpstream]:
     async with running_upstream() as running:
         yield running
 
 
 @pytest.fixture
-async def owners(redis: Redis) -> AsyncIterator[Owners]:
+def upstream(one_upstream: StandInUpstream) -> StandInUpstream:
+    """With its script and its log as new."""
+    one_upstream.reset()
+    return one_upstream
+
+
+@pytest.fixture(scope="session")
+async def owners(redis_url: str) -> AsyncIterator[Owners]:
     """accounts and metering, as far as the gateway asks them."""
-    stub = Owners(redis)
-    async with serving(stub.app) as url:
-        stub.url = url
-        yield stub
+    async with Redis.from_url(redis_url) as redis:
+        stub = Owners(redis)
+        async with serving(stub.app) as url:
+            stub.url = url
+            yield stub
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def usage(amqp_url: str) -> AsyncIterator[UsageListener]:
     connection = await aio_pika.connect(amqp_url)
     async with connection, UsageListener(await connection.channel()) as listener:
         yield listener
 
 
+@pytest.fixture(scope="session")
+def settings_with(
+    redis_url: str, amqp_url: str, one_upstream: StandInUpstream, owners: Owners, usage: UsageListener
+) -> SettingsFactory:
+    """The settings of a gateway in this surrounding; arguments are what differs."""
+
+    def make(**different: object) -> GatewaySettings:
+        usual = {
+            "internal_token": "internal",
+            "redis_url": redis_url,
+            "amqp_url": amqp_url,
+            "accounts_url": owners.url,
+            "metering_url": owners.url,
+            "key_pepper": PEPPER,
+            "llama_base_url": one_upstream.url,
+            "llama_api_key": API_KEY,
+            "inference_ip_rate_limit": 1000,
+        }
+        return GatewaySettings.model_validate(usual | different)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+async def gateway_url(settings_with: SettingsFactory) -> AsyncIterator[str]:
+    async with serving(build_app(settings_with())) as url:
+        yield url
+
+
+@pytest.fixture
+async def gateway(
+    gateway_url: str, redis: Redis, upstream: StandInUpstream
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=gateway_url, timeout=TIMEOUT_SECONDS) as client:
+        yield client
+
+
 @pytest.fixture
 async def start_gateway(
-    redis: Redis,
-    redis_url: str,
-    amqp_url: str,
-    upstream: StandInUpstream,
-    owners: Owners,
-    usage: UsageListener,
+    settings_with: SettingsFactory, redis: Redis, upstream: StandInUpstream
 ) -> AsyncIterator[GatewayFactory]:
     """Starts one more gateway; arguments are settings that differ. Gives a client for it."""
     async with AsyncExitStack() as stack:
 
         async def start(**different: object) -> httpx.AsyncClient:
-            settings = GatewaySettings.model_validate(
-                {
-                    "internal_token": "internal",
-                    "redis_url": redis_url,
-                    "amqp_url": amqp_url,
-                    "accounts_url": owners.url,
-                    "metering_url": owners.url,
-                    "key_pepper": PEPPER,
-                    "llama_base_url": upstream.url,
-                    "llama_api_key": API_KEY,
-                    "inference_ip_rate_limit": 1000,
-                }
-                | different
-            )
-            url = await stack.enter_async_context(serving(build_app(settings)))
-            return await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=20))
+            url = await stack.enter_async_context(serving(build_app(settings_with(**different))))
+            client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
+            return await stack.enter_async_context(client)
 
         yield start
-
-
-@pytest.fixture
-async def gateway(start_gateway: GatewayFactory) -> httpx.AsyncClient:
-    return await start_gateway()
 
 
 @pytest.fixture
 async def account(redis: Redis) -> Account:
     """With plenty of tokens."""
     return await open_account(redis, tokens=100_000)
-
-
-@pytest.fixture(autouse=True)
-async def no_task_is_left_behind() -> AsyncIterator[None]:
-    before = asyncio.all_tasks()
-    yield
-    left = {task for task in asyncio.all_tasks() - before - {asyncio.current_task()} if not task.done()}
-    assert not left, left

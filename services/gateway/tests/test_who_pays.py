@@ -12,7 +12,8 @@ from services.gateway.tests.support.accounts import Account, available, held, op
 from services.gateway.tests.support.usage import UsageListener
 from shared.contracts.gateway import Outcome
 from tests.support.eventually import eventually
-from tests.support.upstream import MODEL_NAME, PARIS, Script, StandInUpstream
+from tests.support.upstream import PARIS, Script, StandInUpstream
+from tests.support.upstream_wire import MODEL_NAME
 
 CHAT = "/v1/chat/completions"
 QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "What is the capital of France?"}]}
