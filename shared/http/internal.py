@@ -1,30 +1,20 @@
-"""Internal HTTP between services: a shared bearer secret, never routed by nginx, bounded waits.
+"""Calling another service over internal HTTP: a shared bearer secret, never routed by nginx, bounded waits.
 
 Only for what DESIGN section 2 lists: another service's present state on a page, refilling Redis,
 an admin action whose result must be visible at once. Everything else is an event.
 """
 
-import hmac
-from collections.abc import Callable
 from typing import Any, Self
 
 import httpx
-from fastapi import Request
 
-from shared.errors import Kind, PromptlyError, Unavailable
+from shared.errors import Unavailable
 from shared.http.request_log import HEADER
 from shared.logging import current_request_id
 from shared.settings import Secrets
 
 TIMEOUT_SECONDS = 3.0
 CONNECTIONS_MAX = 32
-
-
-class NotInternal(PromptlyError):
-    """An internal route was called without the internal token."""
-
-    kind = Kind.FORBIDDEN
-    code = "forbidden"
 
 
 class InternalClient:
@@ -61,15 +51,3 @@ class InternalClient:
         if reply.status_code >= 500 or reply.status_code in (401, 403):
             raise Unavailable("A part of the service does not answer. Please try again.")
         return reply
-
-
-def require_internal_token(tokens: Secrets) -> Callable[[Request], None]:
-    """A FastAPI dependency for routers under /internal."""
-    accepted = [f"Bearer {token.get_secret_value()}".encode() for token in tokens]
-
-    def check(request: Request) -> None:
-        given = request.headers.get("authorization", "").encode()
-        if not any(hmac.compare_digest(given, each) for each in accepted):
-            raise NotInternal("This address is for the system's own services.")
-
-    return check

@@ -10,7 +10,7 @@ from services.metering.use_cases.mirror_accounts import mirror_account
 from services.metering.use_cases.read_balance import read_balance
 from shared.clock import utc_now
 from shared.contracts.internal import BalanceReply, UsageReply
-from shared.http.internal import require_internal_token
+from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool
 from shared.settings import Secrets

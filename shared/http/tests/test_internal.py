@@ -6,7 +6,8 @@ from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 
 from shared.errors import Unavailable
-from shared.http.internal import InternalClient, NotInternal, require_internal_token
+from shared.http.internal import InternalClient
+from shared.http.internal_token import NotInternal, require_internal_token
 from shared.http.request_log import HEADER
 from shared.logging import bind_request_id
 
