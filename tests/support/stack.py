@@ -86,13 +86,6 @@ def backing(servers: Servers) -> Iterator[BackingUrls]:
         yield BackingUrls(postgres, redis, amqp)
 
 
-@pytest.fixture(scope="session")
-def stack(backing: BackingUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One system for all stories; the upstream is a real llama-server with the small model."""
-    with run_stack(tmp_path_factory.mktemp("stack"), backing, {}) as running:
-        yield running
-
-
 def _test_passwords() -> dict[str, str]:
     """Roles belong to the whole server: where one is shared, its other users know these."""
     return dict.fromkeys((ROLE_PASSWORDS[role] for role in ROLES), "test")
