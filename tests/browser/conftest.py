@@ -7,10 +7,6 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.integration.conftest import person, stack
-
-__all__ = ["person", "stack"]
-
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, ConsoleMessage, Page
 
-from tests.integration.person import KEY_IN_MAIL, Person
 from tests.support.eventually import eventually
+from tests.support.person import KEY_IN_MAIL, Person
 
 
 async def test_from_the_landing_page_to_the_first_usage(

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from tests.integration.person import Person
 from tests.support.eventually import eventually
+from tests.support.person import Person
 from tests.support.stack import Stack
 
 

@@ -4,8 +4,8 @@ import json
 
 from openai import AsyncOpenAI
 
-from tests.integration.person import CAPITAL_OF_FRANCE, KEY_IN_MAIL, Person
 from tests.support.eventually import eventually
+from tests.support.person import CAPITAL_OF_FRANCE, KEY_IN_MAIL, Person
 
 POSTED_WITHIN_SECONDS = 1
 

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from shared.api_keys import new_account_id, new_api_key
-from tests.integration.person import Person
+from tests.support.person import Person
 from tests.support.stack import Stack
 
 REQUESTS_PER_MINUTE = 60
@@ -57,10 +57,12 @@ async def test_the_sixty_first_request_of_a_minute_is_429(person: Person) -> Non
     assert refused.headers["x-ratelimit-limit-requests"] == str(REQUESTS_PER_MINUTE)
 
 
-@pytest.mark.parametrize("key", ["", "sk-wrong", new_api_key(new_account_id())])
-async def test_a_key_that_does_not_exist_is_401(stack: Stack, key: str) -> None:
+@pytest.mark.parametrize(
+    "authorization", ["", "Bearer", "Bearer sk-wrong", f"Bearer {new_api_key(new_account_id())}"]
+)
+async def test_a_key_that_does_not_exist_is_401(stack: Stack, authorization: str) -> None:
     async with httpx.AsyncClient(base_url=stack.base_url) as client:
-        reply = await client.get("/v1/models", headers={"authorization": f"Bearer {key}"})
+        reply = await client.get("/v1/models", headers={"authorization": authorization})
     assert reply.status_code == 401
     assert error_of(reply)["code"] == "invalid_api_key"
 

@@ -7,8 +7,8 @@ import json
 import asyncpg
 
 from shared.redis_client import open_redis
-from tests.integration.person import Person
 from tests.support.eventually import eventually
+from tests.support.person import Person
 from tests.support.stack import Stack
 
 CANARY = "canary-quetzalcoatl-7431"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.environments import BackingUrls
-from tests.integration.person import Person
+from tests.support.person import Person
 from tests.support.stack import Stack, run_stack
 
 TRIAL_TOKENS = 600
