@@ -1,58 +1,27 @@
-"""Everything that can happen to one account, in any order, each step compared with the plain model.
+"""Everything that can happen to one account, in any order, and what must be true after each step.
 
 Repeats, late and reordered mirror writes, lost gateways that come back, a trial that ends, deductions.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    MultipleResults,
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    multiple,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import Bundle, invariant, precondition, rule
 
-from shared.admission.decisions import (
-    Admitted,
-    CallKind,
-    Checkpoint,
-    CountNeeded,
-    Decision,
-    HoldRequest,
-    PromptCount,
-    Refused,
-    Settled,
-)
+from shared.admission.decisions import HoldRequest
 from shared.admission.mirror import Snapshot, open_request_ids, write_mirror
-from shared.admission.sweep import NotStale, Swept, sweep
 from shared.admission.tests.building import (
     ACCOUNT,
     FAR_FUTURE_MS,
     LONG_AGO_MS,
     NAMES,
-    open_account,
-    record_for,
     request_for,
     stored_in,
 )
-from shared.admission.tests.plain_model import (
-    ACCOUNT_CONCURRENCY,
-    Desk,
-    Ledger,
-    LedgerSnapshot,
-    ModelHold,
-)
-from shared.admission.tests.world import World
-from shared.contracts.gateway import REVISION_SERVED, REVISION_SWEPT
+from shared.admission.tests.plain_model import LedgerSnapshot
+from shared.admission.tests.requests_of_one_account import RequestsOfOneAccount, tokens
+from shared.contracts.gateway import REVISION_SERVED
 from shared.ids import RequestId
-
-tokens = st.integers(0, 60)
 
 
 @dataclass
@@ -63,103 +32,8 @@ class Pass:
     snapshot: LedgerSnapshot | None = None
 
 
-class OneAccount(RuleBasedStateMachine):
-    """Subclassed with the `world` it runs in."""
-
-    requests = Bundle("requests")
+class OneAccount(RequestsOfOneAccount):
     passes = Bundle("passes")
-
-    world: ClassVar[World]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.before_the_end: set[RequestId] = set()
-        self.charges: dict[RequestId, int] = {}
-        self.held_at_first: dict[RequestId, int] = {}
-        self.came_too_late = 0
-
-    @initialize(paid=st.integers(0, 150), trial=st.integers(0, 100))
-    def open(self, paid: int, trial: int) -> None:
-        self.granted = paid + trial
-        self.ledger = Ledger(paid, trial)
-        self.model = Desk(self.ledger.snapshot())
-        self.world.run(self.world.redis.flushdb())
-        grants = (("trial", trial, FAR_FUTURE_MS),)
-        opening = open_account(
-            self.world.redis,
-            posted=paid,
-            grants=grants,
-            limit_per_minute=10_000,
-            limit_concurrent=ACCOUNT_CONCURRENCY,
-        )
-        self.world.run(opening)
-
-    @rule(
-        target=requests,
-        prompt=tokens,
-        completion=tokens,
-        prompt_count=st.sampled_from(PromptCount),
-        kind=st.sampled_from(CallKind),
-    )
-    def admit(
-        self, prompt: int, completion: int, prompt_count: PromptCount, kind: CallKind
-    ) -> HoldRequest | MultipleResults[HoldRequest]:
-        request = request_for(prompt, completion, prompt_count=prompt_count, kind=kind)
-        return request if self._admit(request) else multiple()
-
-    @rule(request=requests)
-    def admit_again(self, request: HoldRequest) -> None:
-        self._admit(request)
-
-    @rule(request=requests, share=st.floats(0, 1))
-    def settle(self, request: HoldRequest, share: float) -> None:
-        request_id = request.request_id
-        if self.model.done.get(request_id) == 0:
-            return  # released: nothing was generated
-        held = self.held_at_first[request_id]
-        charge = int(held * share)
-        record = record_for(request_id, charge, 0)
-        answer = self.world.run(self.world.desk.settle(ACCOUNT, record, tokens_held=held))
-        settled = self.model.settle(request_id, REVISION_SERVED, charge)
-        assert isinstance(answer, Settled) == settled
-        if settled:
-            swept_charge = self.charges.get(request_id)
-            if swept_charge is not None:
-                self.came_too_late += max(charge - swept_charge, 0)
-            self.charges[request_id] = charge
-
-    @rule(request=requests)
-    def release(self, request: HoldRequest) -> None:
-        self.world.run(self.world.desk.release(ACCOUNT, request.request_id))
-        self.model.release(request.request_id)
-
-    @rule(request=requests, prompt=tokens, completion=tokens)
-    def checkpoint(self, request: HoldRequest, prompt: int, completion: int) -> None:
-        entry = Checkpoint(ACCOUNT, request.request_id, prompt, completion)
-        gone = self.world.run(self.world.desk.checkpoint([entry]))
-        hold = self.model.holds.get(request.request_id)
-        assert gone == ([] if hold else [request.request_id])
-        if hold:
-            hold.prompt = max(hold.prompt, prompt)
-            hold.completion = max(hold.completion, completion)
-
-    @rule(request=requests)
-    def sweep(self, request: HoldRequest) -> None:
-        request_id = request.request_id
-        hold = self.model.holds.get(request_id)
-        answer = self.world.run(sweep(self.world.redis, ACCOUNT, request_id, 0.0))
-        if hold is None:
-            assert answer == NotStale()
-            return
-        assert isinstance(answer, Swept)
-        assert answer.record.tokens == hold.lost_tokens()
-        self.model.settle(request_id, REVISION_SWEPT, hold.lost_tokens())
-        self.charges.setdefault(request_id, hold.lost_tokens())
-
-    @rule(request=requests)
-    def sweep_too_early(self, request: HoldRequest) -> None:
-        answer = self.world.run(sweep(self.world.redis, ACCOUNT, request.request_id, 3600.0))
-        assert answer == NotStale()
 
     @precondition(lambda self: self.model.stream)
     @rule(back=st.integers(0, 5))
@@ -167,11 +41,20 @@ class OneAccount(RuleBasedStateMachine):
         """Any record, in any order, again and again."""
         self._post(*self.model.stream[-1 - back % len(self.model.stream)])
 
+    @rule(request=RequestsOfOneAccount.requests, share=st.floats(0, 1))
+    def come_back(self, request: HoldRequest, share: float) -> None:
+        """A gateway that was stopped: swept and posted in the meantime, it settles what it served."""
+        self.checkpoint(request, prompt=1, completion=1)
+        self.sweep(request)
+        if self.model.stream:
+            self.post(back=0)
+        self.settle(request, share)
+
     @rule(tokens=tokens)
     def deduct(self, tokens: int) -> None:
         """Takes a hold under its own id and is posted; only a mirror pass ends the hold."""
         request = request_for(tokens, 0)
-        if self._admit(request):
+        if self.try_to_admit(request):
             self._post(request.request_id, REVISION_SERVED, tokens)
             self.charges[request.request_id] = tokens
 
@@ -258,21 +141,6 @@ class OneAccount(RuleBasedStateMachine):
             trial = 0 if self.model.trial_ended else self.ledger.trial
             assert self.model.spendable == self.ledger.paid + trial
 
-    def _admit(self, request: HoldRequest) -> bool:
-        """True when it runs now."""
-        expected = self.model.decide(
-            request.request_id, request.tokens_prompt, request.prompt_count, request.tokens_completion
-        )
-        decision = self.world.run(self.world.desk.admit_again(request))
-        assert essence_of(decision) == expected
-        if not isinstance(decision, Admitted):
-            return False
-        assert decision.tokens_completion == decision.tokens_held - request.tokens_prompt
-        hold = ModelHold(decision.tokens_held, request.kind)
-        self.model.holds.setdefault(request.request_id, hold)
-        self.held_at_first.setdefault(request.request_id, decision.tokens_held)
-        return True
-
     def _begin_pass(self) -> Pass:
         return Pass(self.world.run(open_request_ids(self.world.redis, ACCOUNT)))
 
@@ -291,15 +159,3 @@ class OneAccount(RuleBasedStateMachine):
         said = Snapshot(snapshot.version, snapshot.paid, grants)
         written = self.world.run(write_mirror(self.world.redis, ACCOUNT, said, revisions))
         assert written == self.model.write(snapshot, open_ids)
-
-
-def essence_of(decision: Decision) -> int | str:
-    match decision:
-        case Admitted():
-            return decision.tokens_held
-        case Refused():
-            return decision.reason
-        case CountNeeded():
-            return "count_needed"
-        case _:
-            return "unknown"
