@@ -16,7 +16,7 @@ import structlog
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.settle import Clock
 from shared.admission.entries import Entry
-from shared.admission.stream import SettlementStream
+from shared.admission.stream import IDLE_MS, SettlementStream
 from shared.bus.publisher import Publisher
 from shared.contracts.envelope import Envelope, wrap
 from shared.contracts.gateway import RECORDS_PER_EVENT_MAX, UsageRecord, UsageRecorded
@@ -57,9 +57,10 @@ class UsageBus:
 class UsageRelay:
     """The loop from the settlement streams to the bus."""
 
-    def __init__(self, stream: SettlementStream, bus: UsageBus) -> None:
+    def __init__(self, stream: SettlementStream, bus: UsageBus, *, forgotten_after_ms: int = IDLE_MS) -> None:
         self._stream = stream
         self._bus = bus
+        self._forgotten_after_ms = forgotten_after_ms
         self._reclaim_at = 0.0
         self._is_quiet = asyncio.Event()
 
@@ -92,7 +93,7 @@ class UsageRelay:
         if time.monotonic() < self._reclaim_at:
             return []
         self._reclaim_at = time.monotonic() + RECLAIM_INTERVAL_SECONDS
-        return await self._stream.reclaim(self._bus.gateway)
+        return await self._stream.reclaim(self._bus.gateway, idle_ms=self._forgotten_after_ms)
 
     async def _publish(self, entries: Sequence[Entry]) -> None:
         if not entries:

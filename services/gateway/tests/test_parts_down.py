@@ -1,0 +1,227 @@
+"""When a part is down: nothing is lost, new requests are told to come again, and everything heals by itself."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from services.gateway.tests.support.accounts import Account, available, new_account, open_account
+from services.gateway.tests.support.owners import Owners
+from services.gateway.tests.support.usage import UsageListener
+from services.gateway.use_cases import watch_backlog
+from services.gateway.use_cases.publish_usage import UsageBus, UsageRelay
+from shared.admission.decisions import Admitted, CallKind, HoldRequest, PromptCount
+from shared.admission.desk import AdmissionDesk
+from shared.admission.stream import SettlementStream
+from shared.bus.connection import connect
+from shared.bus.publisher import Publisher
+from shared.clock import utc_now
+from shared.contracts.gateway import Outcome, UsageRecord
+from shared.ids import new_request_id
+from tests.support.eventually import eventually
+from tests.support.tcp_proxy import TcpProxy
+from tests.support.upstream import PARIS, Script, StandInUpstream
+
+CHAT = "/v1/chat/completions"
+QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
+STREAMED = QUESTION | {"stream": True}
+TOKENS_OF_ONE = 5 + len(PARIS)
+
+
+@pytest.fixture
+async def redis_line(redis_url: str) -> AsyncIterator[TcpProxy]:
+    async with TcpProxy(redis_url) as line:
+        yield line
+
+
+@pytest.fixture
+async def amqp_line(amqp_url: str) -> AsyncIterator[TcpProxy]:
+    async with TcpProxy(amqp_url) as line:
+        yield line
+
+
+async def test_a_flushed_redis_heals_within_the_request(
+    gateway: httpx.AsyncClient, owners: Owners, redis: Redis
+) -> None:
+    account = new_account()
+    owners.know_key(account)
+    owners.know_balance(account, 1000)
+    for _ in range(2):
+        reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
+        assert reply.status_code == 200
+        await redis.flushdb()
+
+
+async def test_an_account_the_ledger_does_not_know_yet_is_503_never_402(
+    gateway: httpx.AsyncClient, owners: Owners, redis: Redis
+) -> None:
+    account = new_account()
+    owners.know_key(account)
+    for path, method in ((CHAT, "POST"), ("/v1/balance", "GET")):
+        reply = await gateway.request(method, path, json=QUESTION, headers=account.headers)
+        assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
+
+
+async def test_without_the_owners_only_unknown_keys_suffer(start_gateway: Any, account: Account) -> None:
+    gateway = await start_gateway(accounts_url="http://127.0.0.1:1", metering_url="http://127.0.0.1:1")
+    assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+    reply = await gateway.post(CHAT, json=QUESTION, headers=new_account().headers)
+    assert reply.status_code == 503
+    assert "retry-after" in reply.headers
+
+
+async def test_without_redis_requests_are_503_and_come_back(
+    start_gateway: Any, account: Account, redis_line: TcpProxy
+) -> None:
+    gateway = await start_gateway(redis_url=redis_line.url)
+    await redis_line.cut()
+    bodies: list[dict[str, Any]] = [QUESTION, {"messages": []}]
+    for body in bodies:
+        reply = await gateway.post(CHAT, json=body, headers=account.headers)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (503, "overloaded")
+        assert int(reply.headers["retry-after"]) >= 1
+    assert (await gateway.post(CHAT, json=QUESTION)).status_code == 503
+    assert (await gateway.get("/v1/balance", headers=account.headers)).status_code == 503
+    assert (await gateway.get("/ready")).json()["missing"] == ["redis"]
+    await redis_line.mend()
+    assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+async def test_when_redis_goes_away_running_answers_finish_and_their_usage_goes_straight_to_the_bus(
+    body: dict[str, Any], start_gateway: Any, account: Account, redis: Redis, redis_line: TcpProxy,
+    upstream: StandInUpstream, usage: UsageListener,
+) -> None:  # fmt: skip
+    gateway = await start_gateway(redis_url=redis_line.url)
+    upstream.script = Script(pauses_after=2)
+    call = asyncio.create_task(gateway.post(CHAT, json=body, headers=account.headers))
+
+    async def is_generating() -> bool:
+        return bool(upstream.generations)
+
+    await eventually(is_generating)
+    await redis_line.cut()
+    upstream.resume.set()
+    reply = await call
+    assert reply.status_code == 200
+    record = await usage.record_of(reply.headers["x-request-id"])
+    assert (record.tokens, record.outcome) == (TOKENS_OF_ONE, Outcome.COMPLETED)
+    await redis_line.mend()
+
+    async def settled() -> bool:
+        return await available(redis, account) == 100_000 - TOKENS_OF_ONE
+
+    await eventually(settled)
+
+
+async def test_a_lost_answer_of_the_admission_script_leaves_no_hold(
+    start_gateway: Any, account: Account, redis: Redis, redis_line: TcpProxy
+) -> None:
+    gateway = await start_gateway(redis_url=redis_line.url)
+    assert (await gateway.get("/v1/balance", headers=account.headers)).status_code == 200
+    redis_line.lose_answers()
+    assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 503
+    assert await available(redis, account) < 100_000, "the script had run"
+    await redis_line.cut()
+    await redis_line.mend()
+
+    async def released() -> bool:
+        return await available(redis, account) == 100_000
+
+    await eventually(released)
+
+
+async def test_without_rabbitmq_answers_go_on_and_usage_follows_when_it_is_back(
+    start_gateway: Any, account: Account, redis: Redis, amqp_line: TcpProxy, usage: UsageListener,
+    upstream: StandInUpstream,
+) -> None:  # fmt: skip
+    gateway = await start_gateway(amqp_url=amqp_line.url)
+    await amqp_line.cut()
+    replies = [await gateway.post(CHAT, json=body, headers=account.headers) for body in (QUESTION, STREAMED)]
+    assert [reply.status_code for reply in replies] == [200, 200]
+    assert await SettlementStream(redis).unconfirmed_count() >= 1
+    await amqp_line.mend()
+    for reply in replies:
+        assert (await usage.record_of(reply.headers["x-request-id"])).tokens == TOKENS_OF_ONE
+
+    async def all_confirmed() -> bool:
+        return await SettlementStream(redis).unconfirmed_count() == 0
+
+    await eventually(all_confirmed)
+
+
+async def test_too_many_unconfirmed_settlements_are_503(
+    start_gateway: Any, account: Account, amqp_line: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_backlog, "INTERVAL_SECONDS", 0.02)
+    monkeypatch.setattr(watch_backlog.Backlog.__init__, "__kwdefaults__", {"unconfirmed_max": 1})
+    await amqp_line.cut()
+    gateway = await start_gateway(amqp_url=amqp_line.url)
+
+    async def refused() -> bool:
+        reply: httpx.Response = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
+        return reply.status_code == 503
+
+    await eventually(refused)
+    await amqp_line.mend()
+
+    async def admitted() -> bool:
+        return not await refused()
+
+    await eventually(admitted, within_seconds=10)
+
+
+@pytest.fixture
+async def other_redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A database that no running gateway reads."""
+    async with Redis.from_url(redis_url.removesuffix("/0") + "/1") as client:
+        await client.flushdb()
+        yield client
+
+
+async def settle_one(redis: Redis) -> UsageRecord:
+    """A request of a gateway that died right after its settlement."""
+    account = await open_account(redis, tokens=100)
+    desk, key = AdmissionDesk(redis), account.key_record
+    request = HoldRequest(
+        new_request_id(), key.digest, key.account_id, "chat", "", CallKind.STREAM, 10, PromptCount.BOUND, 10
+    )
+    hold = await desk.admit(request, ip_subject="192.0.2.1", ip_limit=10)
+    assert isinstance(hold, Admitted)
+    record = UsageRecord(
+        request_id=UUID(request.request_id), account_id=key.account_id, key_id=key.key_id, endpoint="chat",
+        model="", tokens_prompt=5, tokens_completion=2, outcome=Outcome.COMPLETED, estimated=False,
+        revision=2, admitted_at=hold.admitted_at, ended_at=hold.admitted_at,
+    )  # fmt: skip
+    await desk.settle(key.account_id, record, tokens_held=hold.tokens_held)
+    return record
+
+
+async def test_what_a_dead_gateway_read_and_never_acknowledged_is_published_by_another(
+    other_redis: Redis, amqp_url: str, usage: UsageListener
+) -> None:
+    record = await settle_one(other_redis)
+    stream = SettlementStream(other_redis)
+    assert [entry.record for entry in await stream.read_batch("dead")] == [record]
+    connection = await connect(amqp_url, "test")
+    relay = UsageRelay(stream, UsageBus(Publisher(connection), utc_now), forgotten_after_ms=0)
+    await relay.publish_next()
+    await connection.close()
+    assert await usage.record_of(str(record.request_id)) == record
+    assert await stream.unconfirmed_count() == 0
+
+
+async def test_batches_are_numbered_without_gaps(
+    gateway: httpx.AsyncClient, account: Account, usage: UsageListener
+) -> None:
+    for _ in range(3):
+        reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
+        await usage.record_of(reply.headers["x-request-id"])
+    by_gateway: dict[str, set[int]] = {}
+    for event in usage.events:
+        by_gateway.setdefault(event.gateway, set()).add(event.sequence)
+    assert all(numbers == set(range(1, max(numbers) + 1)) for numbers in by_gateway.values())
