@@ -63,6 +63,10 @@ class Accounts:
     async def state_of(self, key: str) -> str | None:
         return (await self.record_of(key)).get("state")
 
+    async def unpublished(self) -> int:
+        count: int = await self.database.fetchval("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+        return count
+
     async def _announced(self, event_type: str, email: str) -> list[dict[str, Any]]:
         rows = await self.database.fetch("SELECT body FROM outbox WHERE type = $1 ORDER BY id", event_type)
         data = [json.loads(row["body"])["data"] for row in rows]
@@ -88,14 +92,16 @@ def settings(database_url: str, redis_url: str, amqp_url: str, **given: Any) -> 
 
 
 @asynccontextmanager
-async def serving(settings: AccountsSettings, redis: Redis) -> AsyncIterator[Accounts]:
-    """Serves until the block ends. Redirects are shown, cookies would be kept."""
+async def serving(
+    settings: AccountsSettings, redis: Redis, *, looks_into: str | None = None
+) -> AsyncIterator[Accounts]:
+    """Serves until the block ends. `looks_into`: the database's own address, where the app has another."""
     app = build_app(settings)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=settings.base_url) as client,
     ):
-        database = await asyncpg.connect(settings.database_url)
+        database = await asyncpg.connect(looks_into or settings.database_url)
         try:
             yield Accounts(client, database, redis)
         finally:

@@ -1,0 +1,50 @@
+"""What Redis is told of each key, also when it was away."""
+
+from redis.asyncio import Redis
+
+from services.accounts.tests.accounts_process import Accounts, serving
+from services.accounts.tests.conftest import SettingsFactory
+from tests.support.eventually import eventually
+from tests.support.tcp_proxy import TcpProxy
+
+
+async def test_keys_of_a_registration_without_redis_reach_it_later(
+    settings_with: SettingsFactory, redis: Redis, redis_url: str
+) -> None:
+    async with (
+        TcpProxy(redis_url) as line,
+        serving(settings_with(redis_url=line.url), redis) as accounts,
+    ):
+        old = await accounts.new_key("away@example.com")
+        await line.cut()
+        new = await accounts.new_key("away@example.com")
+        assert (await accounts.state_of(old), await accounts.state_of(new)) == ("active", None)
+        await line.mend()
+
+        async def redis_knows_both() -> bool:
+            return [await accounts.state_of(key) for key in (old, new)] == ["revoked", "active"]
+
+        await eventually(redis_knows_both)
+
+
+async def test_a_key_is_mirrored_once_and_then_left_alone(accounts: Accounts) -> None:
+    key = await accounts.new_key("once@example.com")
+
+    async def marked() -> bool:
+        return not await accounts.database.fetchval(
+            "SELECT count(*) FROM api_keys WHERE mirrored_version < version"
+        )
+
+    await eventually(marked)
+    assert await accounts.state_of(key) == "active"
+
+
+async def test_changed_limits_reach_the_keys_there_are(settings_with: SettingsFactory, redis: Redis) -> None:
+    async with serving(settings_with(), redis) as accounts:
+        key = await accounts.new_key("limits@example.com")
+    async with serving(settings_with(inference_user_rate_limit=7), redis) as accounts:
+
+        async def limit_is_new() -> bool:
+            return (await accounts.record_of(key))["limit_per_minute"] == "7"
+
+        await eventually(limit_is_new)

@@ -1,0 +1,62 @@
+"""The pages everybody sees, and what all pages have in common."""
+
+import re
+
+import pytest
+
+from services.accounts.tests.accounts_process import Accounts
+
+PATHS = ["/", "/register", "/dashboard", "/nowhere"]
+INLINE = re.compile(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=")
+
+
+async def test_the_front_page_says_what_it_costs_and_how_to_begin(accounts: Accounts) -> None:
+    page = (await accounts.http.get("/")).text
+    for shown in ("$0.50", "$2.00", "$6.00", "5 million", "25 million", "100 million"):
+        assert shown in page
+    assert "https://promptly.test/v1/chat/completions" in page
+    assert 'action="/register"' in page
+    assert 'action="/dashboard"' in page
+    assert "/checkout?pack=starter" in page
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_pages_run_nothing_inline_and_load_nothing_foreign(accounts: Accounts, path: str) -> None:
+    page = await accounts.http.get(path)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert not INLINE.search(page.text)
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_what_a_page_loads_is_there(accounts: Accounts, path: str) -> None:
+    page = (await accounts.http.get(path)).text
+    loaded = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+    assert loaded
+    assert {(await accounts.http.get(each)).status_code for each in loaded} == {200}
+
+
+async def test_a_page_that_does_not_exist_says_so_to_people_and_programs(accounts: Accounts) -> None:
+    page = await accounts.http.get("/nowhere", headers={"accept": "text/html"})
+    assert (page.status_code, "This page does not exist" in page.text) == (404, True)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    as_json = await accounts.http.get("/nowhere", headers={"accept": "application/json"})
+    assert (as_json.status_code, as_json.json()["error"]["code"]) == (404, "not_found")
+
+
+async def test_a_wrong_method_is_405_and_names_the_right_ones(accounts: Accounts) -> None:
+    page = await accounts.http.put("/")
+    assert page.status_code == 405
+    assert "GET" in page.headers["allow"]
+
+
+async def test_head_works_where_get_does(accounts: Accounts) -> None:
+    assert (await accounts.http.head("/")).status_code == 200
+    assert (await accounts.http.head("/dashboard")).status_code == 200
+
+
+async def test_health_and_readiness(accounts: Accounts) -> None:
+    assert (await accounts.http.get("/health")).json() == {"status": "ok"}
+    assert (await accounts.http.get("/ready")).json() == {"status": "ready"}

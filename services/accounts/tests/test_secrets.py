@@ -1,0 +1,58 @@
+"""A key exists in clear only in the request that makes it and in the mail: in no table, log or record."""
+
+import logging
+
+import asyncpg
+import pytest
+import structlog
+from redis.asyncio import Redis
+
+from services.accounts.tests.accounts_process import PEPPER, Accounts, serving
+from services.accounts.tests.conftest import SettingsFactory
+from tests.support.tcp_proxy import TcpProxy
+
+EMAIL = "secret@example.com"
+
+
+async def tables_of(database: asyncpg.Connection) -> str:
+    names = await database.fetch("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
+    rows = [await database.fetch(f'SELECT t::text FROM "{each["tablename"]}" t') for each in names]  # noqa: S608
+    return "\n".join(row[0] for table in rows for row in table)
+
+
+async def test_no_table_and_no_redis_value_holds_a_key(accounts: Accounts) -> None:
+    keys = [await accounts.new_key(EMAIL) for _ in range(2)]
+    stored = await tables_of(accounts.database)
+    assert EMAIL in stored
+    names = [name async for name in accounts.redis.scan_iter("*")]
+    values = [str(await accounts.redis.dump(name)) + str(name) for name in names]
+    for key in keys:
+        assert key not in stored
+        assert key[12:-4] not in stored + "".join(values)
+
+
+async def test_no_log_line_holds_a_key_or_an_address(
+    settings_with: SettingsFactory, redis: Redis, redis_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            TcpProxy(redis_url) as line,
+            serving(settings_with(redis_url=line.url), redis) as accounts,
+        ):
+            key = await accounts.new_key(EMAIL)
+            await accounts.http.get("/dashboard", params={"key": key})
+            await accounts.http.post("/dashboard", data={"key": key})
+            await accounts.http.get("/dashboard", params={"key": key[:-1]})
+            await line.cut()
+            other = await accounts.new_key(EMAIL)
+    written = str(logs) + caplog.text
+    assert "key_issued" in written
+    assert "keys_not_mirrored_at_once" in written
+    for secret in (key, other, key[12:-4], PEPPER, EMAIL):
+        assert secret not in _without_the_client(written)
+
+
+def _without_the_client(written: str) -> str:
+    """httpx, here in the test, tells the addresses it calls."""
+    return "\n".join(each for each in written.splitlines() if "httpx" not in each)
