@@ -15,6 +15,7 @@ from deploy.local.failures import LocalFailure
 from deploy.local.settings import load_settings
 
 USAGE = "usage: python -m deploy.local run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL"
+INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
@@ -50,3 +51,5 @@ if __name__ == "__main__":
         sys.exit(str(failure))
     except OSError as error:
         sys.exit(_sentence(error))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -18,7 +18,10 @@ def prepare_databases(root: Path, superuser_url: str, secrets: Mapping[str, str]
     try:
         asyncio.run(_prepare(root, superuser_url, passwords))
     except SchemaMismatch as error:
-        raise LocalFailure(f"The database does not fit this code: {error}.") from error
+        raise LocalFailure(
+            f"The database does not fit this code ({error}): go back to the code that made it, "
+            "or start with an empty one in another LOCAL_DIR."
+        ) from error
     except (asyncpg.PostgresError, OSError) as error:
         raise LocalFailure(f"PostgreSQL refused the preparation of the databases: {error}.") from error
 

@@ -1,18 +1,21 @@
 """Free ports on the loopback address, chosen once and recorded, so that a second start finds the same system."""
 
 import json
+import secrets
 import socket
 from collections.abc import Iterable
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+# Below the kernel's usual range for outgoing connections, one of which could otherwise take a
+# server's port while the server restarts.
+FIRST, LAST = 20_000, 32_000
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    while not is_free(port := FIRST + secrets.randbelow(LAST - FIRST + 1)):
+        pass
+    return port
 
 
 def is_free(port: int, address: str = LOOPBACK) -> bool:

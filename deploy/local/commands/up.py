@@ -33,10 +33,14 @@ def _follow(settings: LocalSettings, output: Path) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        while (code := supervisor.poll()) is None and not _is_ready(settings, supervisor.pid):
-            sys.stdout.write(read.read())
-            sys.stdout.flush()
-            time.sleep(POLL_SECONDS)
+        try:
+            while (code := supervisor.poll()) is None and not _is_ready(settings, supervisor.pid):
+                sys.stdout.write(read.read())
+                sys.stdout.flush()
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            supervisor.terminate()
+            code = supervisor.wait()
         sys.stdout.write(read.read().replace("Ctrl-C stops everything.", "`make down` stops everything."))
     return code or 0
 

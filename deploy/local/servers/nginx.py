@@ -30,6 +30,9 @@ http {{
 """
 MAIL_PAGE = """\
 location /local/mail {{
+    allow 127.0.0.0/8;
+    allow ::1;
+    deny all;
     error_log /dev/null crit;
     proxy_pass http://127.0.0.1:{port};
 }}

@@ -4,10 +4,9 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from urllib.parse import quote
 
 from deploy.local import probes
@@ -62,10 +61,16 @@ def data_folder(folder: Path) -> Path:
     if record.exists():
         return Path(record.read_text().strip())
     folder.mkdir(parents=True, exist_ok=True)
-    name = sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    data = folder / "data" if _is_reachable(folder) else REACHABLE_PARENT / f"promptly-{name}" / "data"
+    data = (folder if _is_reachable(folder) else _make_reachable_folder()) / "data"
     record.write_text(f"{data}\n")
     return data
+
+
+def _make_reachable_folder() -> Path:
+    """Under a name that nobody could have prepared, for everybody may write beside it."""
+    made = Path(tempfile.mkdtemp(prefix="promptly-", dir=REACHABLE_PARENT))
+    made.chmod(0o711)
+    return made
 
 
 def remove_data(folder: Path) -> None:
@@ -81,7 +86,7 @@ def _initialise(programs: Path, data: Path, password: str) -> None:
     draft.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
     draft.mkdir(mode=0o700)
     _give_to_postgres(draft)
-    with NamedTemporaryFile("w", prefix="promptly-") as secret:
+    with tempfile.NamedTemporaryFile("w", prefix="promptly-") as secret:
         secret.write(password)
         secret.flush()
         _give_to_postgres(Path(secret.name))
