@@ -111,6 +111,16 @@ async def test_a_lower_revision_that_comes_late_changes_nothing(books: Books) ->
     assert (after.entries, after.usage, after.days) == (before.entries, before.usage, before.days)
 
 
+async def test_of_many_revisions_the_latest_is_the_one_that_is_corrected(books: Books) -> None:
+    account_id = await books.open_account()
+    first = record_for(account_id, 10, revision=1)
+    for revision, tokens in ((1, 10), (2, 40), (1, 10), (2, 40), (3, 25)):
+        await books.post(record_for(account_id, tokens, revision=revision, request_id=first.request_id))
+    stored = await books.stored(account_id)
+    assert [tokens for _, tokens in stored.entries] == [1000, -10, -30, 15]
+    assert stored.days == {NOON.date(): (1, 25)}
+
+
 async def test_what_cannot_be_collected_is_recorded_and_the_balance_stays_at_zero(books: Books) -> None:
     account_id = await books.open_account(trial=100)
     await books.post(record_for(account_id, 130))

@@ -1,5 +1,6 @@
 """What a batch of usage does to one account, decided without a database."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -66,6 +67,16 @@ def test_a_lower_correction_gives_back_to_the_grants_it_was_taken_from_last_take
     served = record_for(tokens=90, revision=2)
     book = Book((TRIAL, PAID), {served.request_id: posted_before(130, {TRIAL: 100, PAID: 30})})
     assert taken_from(post([served], book)) == {PAID.grant_id: -30, TRIAL.grant_id: -10}
+
+
+def test_what_a_correction_gives_back_another_request_of_the_batch_can_use() -> None:
+    corrected = record_for(tokens=10, revision=2)
+    other = record_for(tokens=30, admitted_at=NOON + timedelta(seconds=1))
+    empty = replace(TRIAL, remaining=0)
+    book = Book((empty,), {corrected.request_id: posted_before(100, {TRIAL: 100})})
+    posting = post([corrected, other], book)
+    assert [entry.tokens for entry in posting.entries] == [90, -30]
+    assert posting.tokens_uncollected == 0
 
 
 def test_a_correction_collects_what_was_owed_before_when_there_is_money_now() -> None:
