@@ -22,7 +22,7 @@ from shared.admission.decisions import (
     Unknown,
 )
 from shared.admission.keys import AccountKeys, ip_window_of
-from shared.admission.lua import Call, scripts_of
+from shared.admission.lua import Call, run
 from shared.admission.replies import authentication_of, decision_of, ip_refusal_of
 from shared.contracts.gateway import UsageRecord
 from shared.ids import AccountId, KeyDigest, RequestId
@@ -37,13 +37,13 @@ class AdmissionDesk:
     """`window_ms` is the length of the rate limits' window."""
 
     def __init__(self, redis: Redis, *, window_ms: int = WINDOW_MS) -> None:
-        self._scripts = scripts_of(redis)
+        self._redis = redis
         self._window_ms = window_ms
 
     async def admit(self, request: HoldRequest, *, ip_subject: str, ip_limit: int) -> Decision:
         """The address's limit and the admission in one round trip; the address refuses first."""
-        ip_reply, reply = await self._scripts.run(
-            self._ip_call(request.request_id, ip_subject, ip_limit), self._admit_call(request)
+        ip_reply, reply = await run(
+            self._redis, self._ip_call(request.request_id, ip_subject, ip_limit), self._admit_call(request)
         )
         decision = decision_of(reply, request.account_id)
         refused = ip_refusal_of(ip_reply)
@@ -55,12 +55,12 @@ class AdmissionDesk:
 
     async def admit_again(self, request: HoldRequest) -> Decision:
         """After a refill, an exact count, or a wait: the address has been counted already."""
-        [reply] = await self._scripts.run(self._admit_call(request))
+        [reply] = await run(self._redis, self._admit_call(request))
         return decision_of(reply, request.account_id)
 
     async def admit_address(self, request_id: RequestId, *, ip_subject: str, ip_limit: int) -> Refused | None:
         """All that a request without a well-formed key sees."""
-        [reply] = await self._scripts.run(self._ip_call(request_id, ip_subject, ip_limit))
+        [reply] = await run(self._redis, self._ip_call(request_id, ip_subject, ip_limit))
         return ip_refusal_of(reply)
 
     async def authenticate(
@@ -73,7 +73,8 @@ class AdmissionDesk:
         ip_limit: int,
     ) -> Authenticated | Refused | Unknown:
         """Key and limits without a hold, for what costs no tokens. Counts as a request of the key."""
-        ip_reply, reply = await self._scripts.run(
+        ip_reply, reply = await run(
+            self._redis,
             self._ip_call(request_id, ip_subject, ip_limit),
             self._authenticate_call(request_id, digest, account_id),
         )
@@ -94,28 +95,28 @@ class AdmissionDesk:
         """
         if record.tokens > tokens_held:
             raise ValueError(f"{record.tokens} tokens charged, {tokens_held} held")
-        [tokens] = await self._scripts.run(_settle_call(account_id, record))
+        [tokens] = await run(self._redis, _settle_call(account_id, record))
         return AlreadySettled() if tokens is None else Settled(tokens)
 
     async def release(self, account_id: AccountId, request_id: RequestId) -> None:
         """Ends a hold with no charge and no usage record. The request still counts for the rate."""
-        await self._scripts.run(_release_call(account_id, request_id))
+        await run(self._redis, _release_call(account_id, request_id))
 
     async def release_refused(self, account_id: AccountId, request_id: RequestId, digest: KeyDigest) -> None:
         """Like `release`, and gives back the request's place in the rate window."""
         names = AccountKeys(account_id)
-        await self._scripts.run(_release_call(account_id, request_id, names.rate(digest)))
+        await run(self._redis, _release_call(account_id, request_id, names.rate(digest)))
 
     async def checkpoint(self, entries: Sequence[Checkpoint]) -> list[RequestId]:
         """Heartbeats and counts of all open requests at once. Returns those without a hold: swept."""
         calls = list(checkpoint_calls(entries))
         if not calls:
             return []
-        return without_hold(calls, await self._scripts.run(*calls))
+        return without_hold(calls, await run(self._redis, *calls))
 
     async def balance(self, account_id: AccountId) -> BalanceView | None:
         """None when Redis does not know the account (any more)."""
-        [reply] = await self._scripts.run(Call("balance", [AccountKeys(account_id).account]))
+        [reply] = await run(self._redis, Call("balance", [AccountKeys(account_id).account]))
         if reply is None:
             return None
         now_ms, flat = reply

@@ -6,7 +6,7 @@ from enum import StrEnum
 from redis.asyncio import Redis
 
 from shared.admission.keys import AccountKeys
-from shared.admission.lua import Call, scripts_of
+from shared.admission.lua import Call, run
 from shared.ids import AccountId, KeyDigest, KeyId
 
 
@@ -42,5 +42,5 @@ async def put_key(redis: Redis, record: KeyRecord) -> bool:
             record.limit_concurrent,
         ],
     )
-    [written] = await scripts_of(redis).run(call)
+    [written] = await run(redis, call)
     return bool(written)

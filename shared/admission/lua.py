@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
@@ -33,10 +33,10 @@ class Call:
 
 
 class Scripts:
-    """The scripts as loaded into the Redis that answers now."""
+    """The scripts of one client, as loaded into the Redis it is connected to. Does not keep the client."""
 
     def __init__(self, redis: Redis, folder: Path = SCRIPTS_FOLDER) -> None:
-        self._redis = redis
+        self._redis: Redis = proxy(redis)
         self._sources = dict(_read_sources(folder))
         self._hashes: dict[str, str] = {}
         self._loads = 0
@@ -90,14 +90,18 @@ class Scripts:
         raise Unavailable("Redis restarts again and again; try again soon.", retry_after_seconds=1)
 
 
+_scripts: WeakKeyDictionary[Redis, Scripts] = WeakKeyDictionary()
+
+
+async def run(redis: Redis, *calls: Call) -> list[Any]:
+    return await scripts_of(redis).run(*calls)
+
+
 def scripts_of(redis: Redis) -> Scripts:
-    """The scripts of this client, made at first use."""
+    """Made at the client's first use, gone with the client."""
     if redis not in _scripts:
         _scripts[redis] = Scripts(redis)
     return _scripts[redis]
-
-
-_scripts: WeakKeyDictionary[Redis, Scripts] = WeakKeyDictionary()
 
 
 def _read_sources(folder: Path) -> Iterator[tuple[str, str]]:

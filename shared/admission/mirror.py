@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from shared.admission.keys import AccountKeys
-from shared.admission.lua import Call, scripts_of
+from shared.admission.lua import Call, run
 from shared.ids import AccountId, RequestId
 
 
@@ -45,5 +45,5 @@ async def write_mirror(
     for request_id, revision in posted_revisions.items():
         args += [request_id, revision]
     keys = [names.account, names.holds, names.leases, names.journal]
-    [written] = await scripts_of(redis).run(Call("mirror", keys, args))
+    [written] = await run(redis, Call("mirror", keys, args))
     return bool(written)

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from shared.admission.entries import Entry, EntryId, entries_in
 from shared.admission.keys import settled_of
-from shared.admission.lua import Call, scripts_of
+from shared.admission.lua import Call, run
 from shared.admission.shards import SHARDS
 
 GROUP = "publishers"
@@ -35,7 +35,6 @@ class SettlementStream:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._scripts = scripts_of(redis)
 
     async def read_batch(self, consumer: str, *, block_ms: int = BLOCK_MS) -> list[Entry]:
         """New entries of all shards, waiting up to `block_ms` (not 0) for the first."""
@@ -77,7 +76,7 @@ class SettlementStream:
     async def trim(self, *, keep_ms: int = KEEP_MS) -> int:
         """Forgets acknowledged entries older than that. Returns how many."""
         calls = [Call("trim", [name], [keep_ms]) for name in STREAMS]
-        return sum(await self._scripts.run(*calls))
+        return sum(await run(self._redis, *calls))
 
     async def _read(self, consumer: str, block_ms: int) -> list[Entry]:
         streams: dict[Any, Any] = dict.fromkeys(STREAMS, ">")

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from shared.admission.desk import REMEMBER_MS
 from shared.admission.holds import hold_of, lost_record
 from shared.admission.keys import AccountKeys, leases_of
-from shared.admission.lua import Call, scripts_of
+from shared.admission.lua import Call, run
 from shared.contracts.gateway import UsageRecord
 from shared.ids import AccountId, RequestId
 
@@ -33,7 +33,7 @@ class NotStale:
 async def stale_leases(redis: Redis, shard: int, older_than_seconds: float, limit: int) -> list[StaleLease]:
     """Requests of one shard without a heartbeat for that long, the oldest first."""
     call = Call("stale_leases", [leases_of(shard)], [_ms(older_than_seconds), limit])
-    [members] = await scripts_of(redis).run(call)
+    [members] = await run(redis, call)
     return [_lease_of(member) for member in members]
 
 
@@ -60,7 +60,7 @@ async def sweep(
             _ms(older_than_seconds),
         ],
     )
-    [swept] = await scripts_of(redis).run(call)
+    [swept] = await run(redis, call)
     return NotStale() if swept is None else Swept(record)
 
 

@@ -1,5 +1,6 @@
 """How scripts reach Redis: one slot each, one round trip, loaded when missing, bound to one run of Redis."""
 
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -126,7 +127,7 @@ async def test_only_the_forgotten_script_is_sent_again(redis: Redis) -> None:
     record = record_for(new_request_id(), 1, 1)
     keys = NAMES.settlement(new_request_id())
     settle = Call("settle", keys, [ACCOUNT, str(record.request_id), 2, 2, record.model_dump_json(), 1000])
-    replies = await scripts.run(settle, Call("balance", [NAMES.account]))
+    replies = await lua.run(redis, settle, Call("balance", [NAMES.account]))
     assert replies[0] == 2
     assert (await stored_in(redis)).journalled == 2
 
@@ -146,3 +147,14 @@ async def test_a_script_of_another_epoch_is_unknown_to_this_redis(redis: Redis) 
     other = lua._hash_of(f"local EPOCH = 'the run before'\n{scripts._sources['balance']}")
     known = scripts._hashes["balance"]
     assert await redis.script_exists(known, other) == [True, False]
+
+
+async def test_the_scripts_of_a_client_go_with_it(redis_url: str) -> None:
+    client = Redis.from_url(redis_url)
+    await AdmissionDesk(client).balance(ACCOUNT)
+    await client.aclose()
+    assert client in lua._scripts
+    before = len(lua._scripts)
+    del client
+    gc.collect()
+    assert len(lua._scripts) < before
