@@ -34,7 +34,7 @@ def internal_routes(pool: Pool, redis: Redis, tokens: Secrets) -> APIRouter:
             paid=found.paid,
             trial=found.trial,
             trial_expires_at=found.trial_expires_at,
-            debt=0,
+            debt=0,  # accounts_balance_is_not_negative
         )
 
     @router.get("/usage")

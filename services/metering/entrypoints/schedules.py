@@ -15,6 +15,8 @@ log = structlog.get_logger()
 
 
 class Schedule:
+    """One action's rounds, never two at a time. A fault that is no outage ends `run`, and so the process."""
+
     def __init__(self, name: str, action: Callable[[], Awaitable[None]], *, every_seconds: float) -> None:
         self._name = name
         self._action = action

@@ -13,6 +13,7 @@ from services.metering.use_cases.list_daily_usage import list_daily_usage
 from services.metering.use_cases.post_usage import post_usage
 from services.metering.use_cases.read_balance import read_balance
 from shared.api_keys import new_account_id
+from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted
 from shared.contracts.internal import UsageDay
 from shared.errors import NotYet, Poison
@@ -151,15 +152,16 @@ async def test_a_request_of_another_account_is_refused_with_its_batch(books: Boo
     assert (await books.stored(other)).balance == 1000
 
 
-async def test_a_request_with_an_id_of_any_age_finds_a_partition(books: Books) -> None:
+async def test_a_request_is_kept_by_the_month_of_its_id_whatever_its_age(books: Books) -> None:
     account_id = await books.open_account()
-    for request_id in (UUID(int=1), UUID(int=(1 << 128) - 1), new_uuid7()):
-        await books.post(record_for(account_id, 1, request_id=request_id))
-    assert (await books.stored(account_id)).balance == 997
+    this_month = f"usage_{utc_now():%Y_%m}"
+    homes = {new_uuid7(): this_month, UUID(int=1): "usage_other", UUID(int=(1 << 128) - 1): "usage_other"}
+    await books.post(*(record_for(account_id, 1, request_id=request_id) for request_id in homes))
     rows = await books.pool.fetch(
-        "SELECT tableoid::regclass::text AS name FROM usage WHERE account_id = $1", account_id
+        "SELECT request_id, tableoid::regclass::text AS partition FROM usage WHERE account_id = $1",
+        account_id,
     )
-    assert sorted(row["name"] == "usage_other" for row in rows) == [False, True, True]
+    assert {row["request_id"]: row["partition"] for row in rows} == homes
 
 
 async def test_a_deleted_account_has_nothing_to_spend_and_its_books_stay(books: Books) -> None:

@@ -17,6 +17,7 @@ from services.metering.tests.gateway import Gateway
 from services.metering.use_cases.close_account import close_account
 from services.metering.use_cases.mirror_accounts import mirror_account, mirror_changed_accounts
 from shared.admission.decisions import Missing, Unknown
+from shared.admission.keys import AccountKeys
 from shared.api_keys import new_account_id
 from shared.contracts.accounts import AccountDeleted
 from shared.ids import AccountId, RequestId, new_uuid7
@@ -181,6 +182,19 @@ class Interrupted:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._pool, name)
+
+
+async def test_an_account_that_redis_refuses_keeps_no_other_from_its_mirror(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    accounts = [await mirrored_account(books, redis) for _ in range(3)]
+    await redis.hset(AccountKeys(accounts[1]).account, "held", "not a number")
+    await books.post(*(record_for(account_id, 10) for account_id in accounts))
+    await mirror_changed_accounts(books.pool, redis)
+    assert [await is_to_mirror(books, account_id) for account_id in accounts] == [False, True, False]
+    await redis.delete(AccountKeys(accounts[1]).account)
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.available(accounts[1]) == 990
 
 
 async def test_a_request_posted_in_the_middle_of_a_pass_leaves_with_the_next_one(

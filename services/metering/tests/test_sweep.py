@@ -10,6 +10,7 @@ from services.metering.tests.gateway import Gateway
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
 from shared.admission.decisions import CallKind
+from shared.admission.keys import AccountKeys
 from shared.contracts.gateway import Outcome
 from shared.ids import AccountId
 
@@ -98,3 +99,13 @@ async def test_a_gateway_that_comes_back_corrects_what_was_swept(
     assert await gateway.available(account_id) == 945
     assert await gateway.open_ids(account_id) == set()
     assert (await books.stored(account_id)).balance == 945
+
+
+async def test_a_hold_that_nobody_can_read_keeps_no_other_from_its_end(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    account_id = await open_account(books, redis)
+    unreadable, stale = await gateway.admit(account_id, 100), await gateway.admit(account_id, 100)
+    await redis.hset(AccountKeys(account_id).holds, unreadable, "not a hold")
+    await sweep_all(redis)
+    assert [str(record.request_id) for record in await gateway.publish()] == [stale]

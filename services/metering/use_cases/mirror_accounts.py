@@ -7,12 +7,13 @@ the ids were read. A pass that fails, or that Redis drops, is not marked, and so
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from services.metering.adapters.accounts_postgres import find_version, list_accounts_to_mirror, mark_mirrored
 from services.metering.adapters.snapshots_postgres import AccountSnapshot, LedgerSnapshot, read_snapshot
@@ -46,17 +47,16 @@ async def mirror_account(pool: Pool, redis: Redis, account_id: AccountId) -> Non
 
 
 async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -> None:
-    open_ids = await _read_open_ids(redis, versions)
+    open_ids = await _read_open_ids(redis, versions.keys())
     request_ids = [UUID(request_id) for ids in open_ids.values() for request_id in ids]
-    ledger = await read_snapshot(pool, versions, request_ids)
+    ledger = await read_snapshot(pool, versions.keys(), request_ids)
     accepted = await _write(redis, ledger, open_ids)
     await mark_mirrored(pool, {account_id: versions[account_id] for account_id in accepted})
     for account_id in versions.keys() - accepted:
         log.info("mirror_dropped", account_id=account_id, version=versions[account_id])
 
 
-async def _read_open_ids(redis: Redis, account_ids: Iterable[AccountId]) -> dict[AccountId, set[RequestId]]:
-    account_ids = list(account_ids)
+async def _read_open_ids(redis: Redis, account_ids: Collection[AccountId]) -> dict[AccountId, set[RequestId]]:
     found = await asyncio.gather(*(open_request_ids(redis, account_id) for account_id in account_ids))
     return dict(zip(account_ids, found, strict=True))
 
@@ -65,22 +65,22 @@ async def _write(
     redis: Redis, ledger: LedgerSnapshot, open_ids: Mapping[AccountId, set[RequestId]]
 ) -> set[AccountId]:
     """The accounts whose write Redis took; it drops one that is older than what it has."""
-    account_ids = list(open_ids)
-    taken = await asyncio.gather(
-        *(
-            write_mirror(
-                redis,
-                account_id,
-                as_mirrored(ledger.accounts[account_id]),
-                _posted_among(open_ids[account_id], ledger.posted_revisions),
+
+    async def write(account_id: AccountId, ids: set[RequestId]) -> bool:
+        snapshot = _as_mirrored(ledger.accounts[account_id])
+        try:
+            return await write_mirror(
+                redis, account_id, snapshot, _posted_among(ids, ledger.posted_revisions)
             )
-            for account_id in account_ids
-        )
-    )
-    return {account_id for account_id, was_taken in zip(account_ids, taken, strict=True) if was_taken}
+        except ResponseError as error:  # of this account alone: the others go on
+            log.error("mirror_refused", account_id=account_id, reason=str(error))
+            return False
+
+    taken = await asyncio.gather(*(write(account_id, ids) for account_id, ids in open_ids.items()))
+    return {account_id for account_id, was_taken in zip(open_ids, taken, strict=True) if was_taken}
 
 
-def as_mirrored(account: AccountSnapshot) -> Snapshot:
+def _as_mirrored(account: AccountSnapshot) -> Snapshot:
     """Grants that have ended are among them: whether one has, Redis's clock decides."""
     posted = sum(grant.remaining for grant in account.grants if grant.expires_at is None)
     ending = [

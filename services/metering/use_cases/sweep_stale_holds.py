@@ -5,8 +5,6 @@ gateway come back, its own count has a higher revision and corrects this one. Re
 decides whether a hold is still stale.
 """
 
-from collections.abc import AsyncIterator
-
 import structlog
 from redis.asyncio import Redis
 
@@ -21,18 +19,17 @@ log = structlog.get_logger()
 
 
 async def sweep_stale_holds(redis: Redis, *, stale_after_seconds: float = STALE_AFTER_SECONDS) -> None:
-    async for lease in _stale(redis, stale_after_seconds):
-        match await sweep(redis, lease.account_id, lease.request_id, stale_after_seconds):
-            case Swept(record):
-                log.warning(
-                    "hold_swept",
-                    account_id=record.account_id,
-                    swept_request_id=str(record.request_id),
-                    tokens=record.tokens,
-                )
-
-
-async def _stale(redis: Redis, stale_after_seconds: float) -> AsyncIterator[StaleLease]:
     for shard in range(SHARDS):
         for lease in await stale_leases(redis, shard, stale_after_seconds, LEASES_PER_SHARD_MAX):
-            yield lease
+            await _sweep(redis, lease, stale_after_seconds)
+
+
+async def _sweep(redis: Redis, lease: StaleLease, stale_after_seconds: float) -> None:
+    about = {"account_id": lease.account_id, "swept_request_id": lease.request_id}
+    try:
+        outcome = await sweep(redis, lease.account_id, lease.request_id, stale_after_seconds)
+    except ValueError as error:  # a hold that nobody can read: it stays, and is told each time
+        log.error("hold_unreadable", **about, reason=type(error).__name__)
+        return
+    if isinstance(outcome, Swept):
+        log.warning("hold_swept", **about, tokens=outcome.record.tokens)
