@@ -75,7 +75,7 @@ async def test_without_the_owners_only_unknown_keys_suffer(start_gateway: Any, a
 
 
 async def test_without_redis_requests_are_503_and_come_back(
-    start_gateway: Any, account: Account, redis_line: TcpProxy
+    redis_line: TcpProxy, start_gateway: Any, account: Account
 ) -> None:
     gateway = await start_gateway(redis_url=redis_line.url)
     await redis_line.cut()
@@ -93,7 +93,7 @@ async def test_without_redis_requests_are_503_and_come_back(
 
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
 async def test_when_redis_goes_away_running_answers_finish_and_their_usage_goes_straight_to_the_bus(
-    body: dict[str, Any], start_gateway: Any, account: Account, redis: Redis, redis_line: TcpProxy,
+    body: dict[str, Any], redis_line: TcpProxy, start_gateway: Any, account: Account, redis: Redis,
     upstream: StandInUpstream, usage: UsageListener,
 ) -> None:  # fmt: skip
     gateway = await start_gateway(redis_url=redis_line.url)
@@ -119,7 +119,7 @@ async def test_when_redis_goes_away_running_answers_finish_and_their_usage_goes_
 
 
 async def test_a_lost_answer_of_the_admission_script_leaves_no_hold(
-    start_gateway: Any, account: Account, redis: Redis, redis_line: TcpProxy
+    redis_line: TcpProxy, start_gateway: Any, account: Account, redis: Redis
 ) -> None:
     gateway = await start_gateway(redis_url=redis_line.url)
     assert (await gateway.get("/v1/balance", headers=account.headers)).status_code == 200
@@ -136,7 +136,7 @@ async def test_a_lost_answer_of_the_admission_script_leaves_no_hold(
 
 
 async def test_without_rabbitmq_answers_go_on_and_usage_follows_when_it_is_back(
-    start_gateway: Any, account: Account, redis: Redis, amqp_line: TcpProxy, usage: UsageListener,
+    amqp_line: TcpProxy, start_gateway: Any, account: Account, redis: Redis, usage: UsageListener,
     upstream: StandInUpstream,
 ) -> None:  # fmt: skip
     gateway = await start_gateway(amqp_url=amqp_line.url)
@@ -155,7 +155,7 @@ async def test_without_rabbitmq_answers_go_on_and_usage_follows_when_it_is_back(
 
 
 async def test_too_many_unconfirmed_settlements_are_503(
-    start_gateway: Any, account: Account, amqp_line: TcpProxy, monkeypatch: pytest.MonkeyPatch
+    amqp_line: TcpProxy, start_gateway: Any, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_backlog, "INTERVAL_SECONDS", 0.02)
     monkeypatch.setattr(watch_backlog.Backlog.__init__, "__kwdefaults__", {"unconfirmed_max": 1})
