@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+from services.metering.adapters.accounts_postgres import list_accounts_to_mirror
 from services.metering.adapters.entries_postgres import post_entries
 from services.metering.adapters.grants_postgres import add_grant
 from services.metering.domain.entries import filling
@@ -113,6 +114,9 @@ class Books:
 
     async def post(self, *records: UsageRecord, event_id: UUID | None = None) -> None:
         await post_usage(self.pool, event_id or new_uuid7(), batch(*records), NOON)
+
+    async def is_to_mirror(self, account_id: AccountId) -> bool:
+        return account_id in await list_accounts_to_mirror(self.pool, after=AccountId(""), limit=1000)
 
     async def stored(self, account_id: AccountId) -> Stored:
         """Also checks that balance, entries and grants agree."""

@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from redis.asyncio import Redis
 
 from services.metering.tests.building import Books
+from services.metering.tests.gateway import Gateway
 from shared.postgres import Pool, open_pool
 from tests.support.servers import DatabaseFactory, ServiceDatabase
 
@@ -24,3 +26,8 @@ async def pool(schema: ServiceDatabase) -> AsyncIterator[Pool]:
 @pytest.fixture
 def books(pool: Pool) -> Books:
     return Books(pool)
+
+
+@pytest.fixture
+def gateway(redis: Redis) -> Gateway:
+    return Gateway(redis)

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from services.metering.tests.building import record_for
+from services.metering.tests.building import Books, record_for
+from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from shared.admission.balances import BalanceView
 from shared.admission.decisions import Admitted, CallKind, Checkpoint, Decision, HoldRequest, PromptCount
 from shared.admission.desk import AdmissionDesk
@@ -24,6 +25,13 @@ class Gateway:
         self.desk = AdmissionDesk(redis)
         self._redis = redis
         self._stream = SettlementStream(redis)
+
+    async def open_account(self, books: Books, *, trial: int = 1000, paid: int = 0) -> AccountId:
+        """An account with a key, mirrored."""
+        account_id = await books.open_account(trial=trial, paid=paid)
+        await self.issue_key(account_id)
+        await mirror_changed_accounts(books.pool, self._redis)
+        return account_id
 
     async def issue_key(self, account_id: AccountId) -> None:
         record = KeyRecord(_digest_of(account_id), account_id, KEY, KeyState.ACTIVE, 1, 10_000, 10_000)
@@ -74,6 +82,10 @@ class Gateway:
         view = await self.desk.balance(account_id)
         assert view is not None
         return view
+
+    async def shows(self, account_id: AccountId, available: int) -> bool:
+        view = await self.desk.balance(account_id)
+        return view is not None and view.available == available
 
     async def available(self, account_id: AccountId) -> int:
         return (await self.balance(account_id)).available

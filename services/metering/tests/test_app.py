@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import httpx
@@ -109,16 +110,12 @@ async def test_nobody_outside_the_system_is_answered(
 
 @pytest.mark.usefixtures("metering")
 async def test_what_another_replica_left_unmirrored_is_mirrored_within_seconds(
-    books: Books, redis: Redis
+    books: Books, gateway: Gateway
 ) -> None:
     """Committed by a process that died before its pass: nobody kicks, the schedule finds it."""
     account_id = await books.open_account()
 
-    async def is_mirrored() -> bool:
-        balance = await Gateway(redis).desk.balance(account_id)
-        return balance is not None and balance.available == 1000
-
-    await eventually(is_mirrored)
+    await eventually(partial(gateway.shows, account_id, 1000))
 
 
 async def test_it_refuses_a_schema_that_it_does_not_know(

@@ -12,9 +12,9 @@ from services.metering.entrypoints.events import event_handler
 from services.metering.entrypoints.schedules import Schedule
 from services.metering.tests.building import NOON, Books, batch, record_for, registered
 from services.metering.tests.gateway import Gateway
+from services.metering.tests.running import running
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from shared.api_keys import new_account_id
-from shared.background import Background
 from shared.bus.connection import connect
 from shared.bus.consumer import Handle
 from shared.bus.publisher import Publisher
@@ -45,11 +45,7 @@ class Metering:
         assert len(await self._publisher.publish(envelopes)) == len(envelopes)
 
     async def will_show(self, account_id: AccountId, available: int) -> None:
-        async def is_shown() -> bool:
-            balance = await self.gateway.desk.balance(account_id)
-            return balance is not None and balance.available == available
-
-        await eventually(is_shown)
+        await eventually(partial(self.gateway.shows, account_id, available))
 
     async def will_have_answered_all(self) -> None:
         """Nothing waits any more, neither in the queue nor on the ladder."""
@@ -91,7 +87,7 @@ def unharmed(handle: Handle) -> Handle:
 
 
 @asynccontextmanager
-async def running(
+async def running_metering(
     books: Books, redis: Redis, amqp_url: str, *, fate: Callable[[Handle], Handle] = unharmed
 ) -> AsyncIterator[Metering]:
     mirror = Schedule(
@@ -104,8 +100,7 @@ async def running(
         stack.push_async_callback(connection.close)
         await corner.declare()
         stack.push_async_callback(corner.remove)
-        background = await stack.enter_async_context(Background())
-        background.start("mirror", mirror.run)
+        await stack.enter_async_context(running(mirror))
         publisher = await stack.enter_async_context(open_publisher(amqp_url, corner.topology))
         await stack.enter_async_context(consuming(amqp_url, publisher, corner, handle))
         yield Metering(corner, publisher, Gateway(redis))
@@ -113,7 +108,7 @@ async def running(
 
 @pytest.fixture
 async def metering(books: Books, redis: Redis, amqp_url: str) -> AsyncIterator[Metering]:
-    async with running(books, redis, amqp_url) as metering:
+    async with running_metering(books, redis, amqp_url) as metering:
         yield metering
 
 
@@ -139,7 +134,7 @@ async def test_a_kill_between_commit_and_acknowledgement_posts_once(
     books: Books, redis: Redis, amqp_url: str
 ) -> None:
     account_id = new_account_id()
-    async with running(books, redis, amqp_url, fate=dying_once_after_commit) as metering:
+    async with running_metering(books, redis, amqp_url, fate=dying_once_after_commit) as metering:
         await metering.hear(registered(account_id), batch(record_for(account_id, 30)))
         await metering.will_show(account_id, 970)
         await metering.will_have_answered_all()

@@ -6,40 +6,17 @@ from contextlib import asynccontextmanager
 from typing import cast
 from uuid import UUID
 
-import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from services.metering.adapters.accounts_postgres import list_accounts_to_mirror, mark_mirrored
-from services.metering.domain.accounts import AccountUnknown
+from services.metering.adapters.accounts_postgres import mark_mirrored
 from services.metering.tests.building import NOON, Books, record_for
 from services.metering.tests.gateway import Gateway
 from services.metering.use_cases.close_account import close_account
 from services.metering.use_cases.mirror_accounts import mirror_account, mirror_changed_accounts
 from shared.admission.decisions import Missing, Unknown
-from shared.admission.keys import AccountKeys
-from shared.api_keys import new_account_id
 from shared.contracts.accounts import AccountDeleted
-from shared.ids import AccountId, RequestId, new_uuid7
+from shared.ids import RequestId, new_uuid7
 from shared.postgres import Connection, Pool
-from shared.redis_client import open_redis
-from tests.support.tcp_proxy import TcpProxy
-
-
-@pytest.fixture
-def gateway(redis: Redis) -> Gateway:
-    return Gateway(redis)
-
-
-async def mirrored_account(books: Books, redis: Redis, *, trial: int = 1000, paid: int = 0) -> AccountId:
-    account_id = await books.open_account(trial=trial, paid=paid)
-    await Gateway(redis).issue_key(account_id)
-    await mirror_changed_accounts(books.pool, redis)
-    return account_id
-
-
-async def is_to_mirror(books: Books, account_id: AccountId) -> bool:
-    return account_id in await list_accounts_to_mirror(books.pool, after=AccountId(""), limit=1000)
 
 
 async def test_an_account_opens_with_its_first_pass(books: Books, redis: Redis, gateway: Gateway) -> None:
@@ -52,8 +29,8 @@ async def test_an_account_opens_with_its_first_pass(books: Books, redis: Redis, 
     assert (balance.available, balance.trial, balance.paid, balance.held) == (600, 100, 500, 0)
 
 
-async def test_the_trials_end_is_redis_own_to_judge(books: Books, redis: Redis, gateway: Gateway) -> None:
-    account_id = await mirrored_account(books, redis, trial=100)
+async def test_the_trials_end_is_redis_own_to_judge(books: Books, gateway: Gateway) -> None:
+    account_id = await gateway.open_account(books, trial=100)
     [(expires_at,)] = await books.pool.fetch(
         "SELECT expires_at FROM grants WHERE account_id = $1", account_id
     )
@@ -61,7 +38,7 @@ async def test_the_trials_end_is_redis_own_to_judge(books: Books, redis: Redis, 
 
 
 async def test_a_pass_drops_exactly_what_is_posted(books: Books, redis: Redis, gateway: Gateway) -> None:
-    account_id = await mirrored_account(books, redis)
+    account_id = await gateway.open_account(books)
     posted, journalled, held = [await gateway.admit(account_id, 30) for _ in range(3)]
     record = await gateway.settle(account_id, posted, 20)
     await gateway.settle(account_id, journalled, 25)
@@ -75,7 +52,7 @@ async def test_a_pass_drops_exactly_what_is_posted(books: Books, redis: Redis, g
 async def test_an_id_stays_journalled_until_its_own_revision_is_posted(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await mirrored_account(books, redis)
+    account_id = await gateway.open_account(books)
     request_id = await gateway.admit(account_id, 30)
     swept = await gateway.settle(account_id, request_id, 12, revision=1)
     served = await gateway.settle(account_id, request_id, 30, revision=2)
@@ -91,7 +68,7 @@ async def test_an_id_stays_journalled_until_its_own_revision_is_posted(
 async def test_usage_published_past_a_dead_redis_frees_its_hold(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await mirrored_account(books, redis)
+    account_id = await gateway.open_account(books)
     request_id = await gateway.admit(account_id, 30)
     await books.post(record_for(account_id, 20, request_id=UUID(request_id)))
     await mirror_changed_accounts(books.pool, redis)
@@ -103,7 +80,7 @@ async def test_a_settlement_repeated_after_its_posting_leaves_the_journal_again(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
     """The ledger posts nothing for it, but the account gets a version, and so a pass."""
-    account_id = await mirrored_account(books, redis)
+    account_id = await gateway.open_account(books)
     record = record_for(account_id, 20)
     await books.post(record)
     await mirror_changed_accounts(books.pool, redis)
@@ -114,21 +91,10 @@ async def test_a_settlement_repeated_after_its_posting_leaves_the_journal_again(
     assert await gateway.available(account_id) == 980
 
 
-async def test_replicas_that_mirror_at_once_end_in_the_same_state(
-    books: Books, redis: Redis, redis_url: str, gateway: Gateway
-) -> None:
-    accounts = [await mirrored_account(books, redis) for _ in range(40)]
-    await books.post(*(record_for(account_id, 10) for account_id in accounts))
-    async with open_redis(redis_url) as replica, open_redis(redis_url) as another:
-        await asyncio.gather(*(mirror_changed_accounts(books.pool, each) for each in (replica, another)))
-    assert [await gateway.available(account_id) for account_id in accounts] == [990] * 40
-    assert not await list_accounts_to_mirror(books.pool, after=AccountId(""), limit=1)
-
-
 async def test_nothing_is_available_twice_while_posting_and_mirroring_race(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await mirrored_account(books, redis)
+    account_id = await gateway.open_account(books)
     settled_tokens, seen = 0, []
 
     async def serve() -> None:
@@ -152,21 +118,6 @@ async def test_nothing_is_available_twice_while_posting_and_mirroring_race(
     assert await gateway.open_ids(account_id) == set()
 
 
-async def test_a_pass_that_redis_did_not_answer_comes_again(
-    books: Books, redis: Redis, redis_url: str, gateway: Gateway
-) -> None:
-    account_id = await mirrored_account(books, redis)
-    await books.post(record_for(account_id, 30))
-    async with TcpProxy(redis_url) as line, open_redis(line.url) as client:
-        await line.cut()
-        with pytest.raises(RedisError):
-            await mirror_changed_accounts(books.pool, client)
-        await line.mend()
-        await mirror_changed_accounts(books.pool, client)
-    assert await gateway.available(account_id) == 970
-    assert not await is_to_mirror(books, account_id)
-
-
 class Interrupted:
     """A pool under which something happens each time before a connection is taken for a transaction."""
 
@@ -184,25 +135,12 @@ class Interrupted:
         return getattr(self._pool, name)
 
 
-async def test_an_account_that_redis_refuses_keeps_no_other_from_its_mirror(
-    books: Books, redis: Redis, gateway: Gateway
-) -> None:
-    accounts = [await mirrored_account(books, redis) for _ in range(3)]
-    await redis.hset(AccountKeys(accounts[1]).account, "held", "not a number")
-    await books.post(*(record_for(account_id, 10) for account_id in accounts))
-    await mirror_changed_accounts(books.pool, redis)
-    assert [await is_to_mirror(books, account_id) for account_id in accounts] == [False, True, False]
-    await redis.delete(AccountKeys(accounts[1]).account)
-    await mirror_changed_accounts(books.pool, redis)
-    assert await gateway.available(accounts[1]) == 990
-
-
 async def test_a_request_posted_in_the_middle_of_a_pass_leaves_with_the_next_one(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
     """After the pass read the open ids and before its snapshot: it carries a balance that contains a request
     of which it does not know that it is journalled."""
-    account_id = await mirrored_account(books, redis)
+    account_id = await gateway.open_account(books)
 
     async def serve() -> None:
         request_id = await gateway.admit(account_id, 20)
@@ -214,25 +152,14 @@ async def test_a_request_posted_in_the_middle_of_a_pass_leaves_with_the_next_one
     assert await gateway.available(account_id) == 985
 
 
-async def test_a_late_mark_of_an_older_pass_undoes_nothing(books: Books, redis: Redis) -> None:
-    account_id = await mirrored_account(books, redis)
+async def test_a_late_mark_of_an_older_pass_undoes_nothing(books: Books, gateway: Gateway) -> None:
+    account_id = await gateway.open_account(books)
     await mark_mirrored(books.pool, {account_id: 1})
-    assert not await is_to_mirror(books, account_id)
-
-
-async def test_a_redis_that_lost_an_account_gets_it_on_demand(
-    books: Books, redis: Redis, gateway: Gateway
-) -> None:
-    account_id = await mirrored_account(books, redis)
-    await redis.flushdb()
-    await mirror_account(books.pool, redis, account_id)
-    assert await gateway.available(account_id) == 1000
-    with pytest.raises(AccountUnknown):
-        await mirror_account(books.pool, redis, new_account_id())
+    assert not await books.is_to_mirror(account_id)
 
 
 async def test_a_deleted_account_has_nothing_available(books: Books, redis: Redis, gateway: Gateway) -> None:
-    account_id = await mirrored_account(books, redis, trial=100, paid=500)
+    account_id = await gateway.open_account(books, trial=100, paid=500)
     await close_account(books.pool, new_uuid7(), AccountDeleted(account_id=account_id), NOON)
     await mirror_changed_accounts(books.pool, redis)
     assert await gateway.available(account_id) == 0

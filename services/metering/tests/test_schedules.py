@@ -1,12 +1,11 @@
 """What runs again and again runs at once when kicked, and outlives an outage."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from services.metering.entrypoints.schedules import Schedule
+from services.metering.tests.running import running
 from tests.support.eventually import eventually
 
 NEVER_SECONDS = 3600.0
@@ -29,16 +28,6 @@ class Action:
             return self.rounds >= rounds
 
         return check
-
-
-@asynccontextmanager
-async def running(schedule: Schedule) -> AsyncIterator[None]:
-    task = asyncio.create_task(schedule.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def test_it_runs_at_start_and_then_after_each_interval() -> None:

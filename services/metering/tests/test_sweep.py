@@ -12,19 +12,6 @@ from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
 from shared.admission.decisions import CallKind
 from shared.admission.keys import AccountKeys
 from shared.contracts.gateway import Outcome
-from shared.ids import AccountId
-
-
-@pytest.fixture
-def gateway(redis: Redis) -> Gateway:
-    return Gateway(redis)
-
-
-async def open_account(books: Books, redis: Redis) -> AccountId:
-    account_id = await books.open_account()
-    await Gateway(redis).issue_key(account_id)
-    await mirror_changed_accounts(books.pool, redis)
-    return account_id
 
 
 async def sweep_all(redis: Redis) -> None:
@@ -40,7 +27,7 @@ async def bring_home(books: Books, redis: Redis, gateway: Gateway) -> None:
 async def test_a_hold_with_a_recent_heartbeat_is_left_alone(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await open_account(books, redis)
+    account_id = await gateway.open_account(books)
     request_id = await gateway.admit(account_id, 100)
     await sweep_stale_holds(redis)
     assert await gateway.open_ids(account_id) == {request_id}
@@ -50,7 +37,7 @@ async def test_a_hold_with_a_recent_heartbeat_is_left_alone(
 async def test_a_stale_stream_is_charged_its_last_checkpoint(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await open_account(books, redis)
+    account_id = await gateway.open_account(books)
     request_id = await gateway.admit(account_id, 100)
     await gateway.checkpoint(account_id, request_id, 40)
     await sweep_all(redis)
@@ -63,7 +50,7 @@ async def test_a_stale_stream_is_charged_its_last_checkpoint(
 async def test_a_stale_whole_call_leaves_a_usage_row_and_costs_nothing(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await open_account(books, redis)
+    account_id = await gateway.open_account(books)
     request_id = await gateway.admit(account_id, 100, kind=CallKind.WHOLE)
     await gateway.checkpoint(account_id, request_id, 40)
     await sweep_all(redis)
@@ -77,7 +64,7 @@ async def test_a_stale_whole_call_leaves_a_usage_row_and_costs_nothing(
 async def test_a_hold_that_two_replicas_sweep_is_charged_once(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await open_account(books, redis)
+    account_id = await gateway.open_account(books)
     request_id = await gateway.admit(account_id, 100)
     await gateway.checkpoint(account_id, request_id, 40)
     await asyncio.gather(*(sweep_all(redis) for _ in range(4)))
@@ -88,7 +75,7 @@ async def test_a_hold_that_two_replicas_sweep_is_charged_once(
 async def test_a_gateway_that_comes_back_corrects_what_was_swept(
     books: Books, redis: Redis, gateway: Gateway, is_posted_between: bool
 ) -> None:
-    account_id = await open_account(books, redis)
+    account_id = await gateway.open_account(books)
     request_id = await gateway.admit(account_id, 100)
     await gateway.checkpoint(account_id, request_id, 40)
     await sweep_all(redis)
@@ -104,7 +91,7 @@ async def test_a_gateway_that_comes_back_corrects_what_was_swept(
 async def test_a_hold_that_nobody_can_read_keeps_no_other_from_its_end(
     books: Books, redis: Redis, gateway: Gateway
 ) -> None:
-    account_id = await open_account(books, redis)
+    account_id = await gateway.open_account(books)
     unreadable, stale = await gateway.admit(account_id, 100), await gateway.admit(account_id, 100)
     await redis.hset(AccountKeys(account_id).holds, unreadable, "not a hold")
     await sweep_all(redis)
