@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from shared.admission.lua import Call, scripts_of
+from shared.admission.lua import Call, run
 from shared.admission.replies import ip_refusal_of
 from shared.ids import new_request_id
 
@@ -19,12 +19,11 @@ class RegistrationLimit:
 
         Raises RedisError or Unavailable when Redis does not answer.
         """
-        [reply] = await scripts_of(self._redis).run(
-            Call(
-                "limit_ip",
-                [f"register:{subject}"],
-                [new_request_id(), self._per_hour, WINDOW_SECONDS * 1000],
-            )
+        call = Call(
+            "limit_ip",
+            [f"register:{subject}"],
+            [new_request_id(), self._per_hour, WINDOW_SECONDS * 1000],
         )
+        [reply] = await run(self._redis, call)
         refused = ip_refusal_of(reply)
         return None if refused is None else refused.retry_after_seconds

@@ -13,7 +13,10 @@ from shared.http.client_address import client_address, limit_subject
 from shared.http.errors import error_body
 from shared.settings import Network
 
-SENT = "We have sent a new API key to {address}. A key that came to this address by mail before has stopped working; the balance stays."
+SENT = (
+    "A new API key is on its way to {address}. A key that came to this address by mail before has stopped"
+    " working; the balance stays."
+)
 MINUTE_SECONDS = 60
 
 
@@ -63,8 +66,8 @@ class Registration:
 
 
 def _too_many(outcome: TooManyRegistrations) -> TooManyFromHere:
-    minutes = -(-outcome.retry_after_seconds // MINUTE_SECONDS)
+    minutes = round(outcome.retry_after_seconds / MINUTE_SECONDS) or 1
     return TooManyFromHere(
-        f"Too many registrations came from your network within the hour. Please try again in {minutes} minutes.",
+        f"Too many registrations came from your network in the last hour. Please try again in {minutes} min.",
         retry_after_seconds=outcome.retry_after_seconds,
     )

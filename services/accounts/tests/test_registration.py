@@ -150,7 +150,7 @@ async def test_the_eleventh_registration_of_an_hour_is_429(
         pages = [await accounts.register(f"n{number}@example.com") for number in range(11)]
         assert [page.status_code for page in pages] == [200] * 10 + [429]
         assert 3500 < int(pages[-1].headers["retry-after"]) <= 3601
-        assert "60 minutes" in pages[-1].text or "61 minutes" in pages[-1].text
+        assert "in 60 min" in pages[-1].text
         assert await accounts.keys_issued("n10@example.com") == []
         elsewhere = await accounts.register("n11@example.com", x_forwarded_for="203.0.113.9")
         assert elsewhere.status_code == 200
