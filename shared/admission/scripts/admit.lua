@@ -28,16 +28,16 @@ end
 
 -- What to hold; or nil and the answer. Only what is gone for good (spendable) clamps or refuses: what
 -- other requests hold may come back.
-local function price(account)
+local function price(account, window)
   local spendable = spendable_of(account)
   local free = spendable - tonumber(account.held)
   local want = prompt + completion
   if want <= free then return want end
   if want > spendable and prompt_count == 'bound' then return nil, {'count_needed'} end
-  if spendable < prompt + math.min(completion, 1) then return nil, refused('balance_exhausted', 0) end
+  if spendable < prompt + math.min(completion, 1) then return nil, refused('balance_exhausted', 0, window) end
   want = math.min(want, spendable)
   if want <= free then return want end
-  return nil, refused('balance_held', TRY_AGAIN_MS)
+  return nil, refused('balance_held', TRY_AGAIN_MS, window)
 end
 
 local key = read_of_this_epoch(key_name)
@@ -56,7 +56,7 @@ local running = 'running:' .. key.key_id
 if tonumber(account[running] or 0) >= tonumber(key.limit_concurrent) then
   return refused('key_concurrency', TRY_AGAIN_MS, window)
 end
-local tokens, answer = price(account)
+local tokens, answer = price(account, window)
 if not tokens then return answer end
 
 enter_window(rate, window, request_id, window_ms, now)

@@ -36,12 +36,19 @@ from shared.admission.tests.building import (
 from shared.ids import new_request_id
 
 BOUND = PromptCount.BOUND
-EXHAUSTED = Refused(Refusal.BALANCE_EXHAUSTED, 0, None)
-HELD = Refused(Refusal.BALANCE_HELD, 1, None)
+EXHAUSTED = (Refusal.BALANCE_EXHAUSTED, 0)
+HELD = (Refusal.BALANCE_HELD, 1)
 
 
 async def admit(desk: AdmissionDesk, request: HoldRequest) -> Decision:
     return await desk.admit(request, ip_subject="192.0.2.1", ip_limit=1000)
+
+
+def refusal_of(decision: Decision) -> tuple[Refusal, int]:
+    """Why, and for how long; where the money refuses, the key's rate is known and told as well."""
+    assert isinstance(decision, Refused)
+    assert decision.rate is not None
+    return decision.reason, decision.retry_after_seconds
 
 
 async def test_an_admission_holds_prompt_and_completion(desk: AdmissionDesk, redis: Redis) -> None:
@@ -134,14 +141,14 @@ async def test_a_bound_that_does_not_fit_asks_for_the_count(desk: AdmissionDesk,
 
 async def test_without_room_for_one_token_the_balance_is_exhausted(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis, posted=10)
-    assert await admit(desk, request_for(10, 20)) == EXHAUSTED
+    assert refusal_of(await admit(desk, request_for(10, 20))) == EXHAUSTED
     assert held_by(await admit(desk, request_for(9, 20))) == 10
 
 
 async def test_a_prompt_without_completion_needs_no_room_for_one(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis, posted=10)
     assert held_by(await admit(desk, request_for(10, 0))) == 10
-    assert await admit(desk, request_for(10, 0)) == HELD
+    assert refusal_of(await admit(desk, request_for(10, 0))) == HELD
 
 
 async def test_holds_of_others_are_waited_for(desk: AdmissionDesk, redis: Redis) -> None:
@@ -149,7 +156,7 @@ async def test_holds_of_others_are_waited_for(desk: AdmissionDesk, redis: Redis)
     running = request_for(10, 20)
     await admit(desk, running)
     for waiting in (request_for(10, 20), request_for(10, 90), request_for(10, 20, prompt_count=BOUND)):
-        assert await admit(desk, waiting) == HELD
+        assert refusal_of(await admit(desk, waiting)) == HELD
     await desk.release(ACCOUNT, running.request_id)
     assert held_by(await admit(desk, waiting)) == 30
 
@@ -160,7 +167,7 @@ async def test_what_is_settled_is_spent_before_it_is_posted(desk: AdmissionDesk,
     await admit(desk, request)
     await desk.settle(ACCOUNT, record_for(request.request_id, 10, 20), tokens_held=30)
     assert held_by(await admit(desk, request_for(5, 20))) == 10
-    assert await admit(desk, request_for(10, 20)) == EXHAUSTED
+    assert refusal_of(await admit(desk, request_for(10, 20))) == EXHAUSTED
 
 
 async def test_a_trial_counts_until_it_ends(desk: AdmissionDesk, redis: Redis) -> None:
@@ -173,7 +180,7 @@ async def test_a_debt_is_paid_first(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis, posted=-50, grants=(("trial", 70, FAR_FUTURE_MS),))
     assert held_by(await admit(desk, request_for(10, 90))) == 20
     await write_mirror(redis, ACCOUNT, Snapshot(2, -50, ()), {})
-    assert await admit(desk, request_for(1, 1)) == EXHAUSTED
+    assert refusal_of(await admit(desk, request_for(1, 1))) == EXHAUSTED
 
 
 async def test_large_balances_stay_exact(desk: AdmissionDesk, redis: Redis) -> None:
@@ -192,7 +199,7 @@ async def test_large_balances_stay_exact(desk: AdmissionDesk, redis: Redis) -> N
 async def test_a_refusal_leaves_nothing_behind(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis, posted=10)
     before = set(await redis.keys("{*"))
-    assert await admit(desk, request_for(10, 20)) == EXHAUSTED
+    assert refusal_of(await admit(desk, request_for(10, 20))) == EXHAUSTED
     assert await admit(desk, request_for(10, 20, prompt_count=BOUND)) == CountNeeded()
     assert set(await redis.keys("{*")) == before
     assert (await stored_in(redis)).held == 0
