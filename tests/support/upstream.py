@@ -42,12 +42,14 @@ class StandInUpstream:
         self.scripts: deque[Script] = deque()
         self.generations: list[Generation] = []
         self.counted = 0
+        self.connections = 0
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while await self._serve_one(reader, writer):
                 pass

@@ -103,7 +103,10 @@ def _scalars(given: dict[str, Any]) -> dict[str, Any]:
             only_one(name, given[name])
     if given.get("modalities", ["text"]) != ["text"]:
         raise UnsupportedParameter("'modalities' must be [\"text\"].", param="modalities")
-    fields = {name: check(name, given[name]) for name, check in PASSED.items() if name in given}
+    empty: tuple[Any, ...] = ([], {})
+    fields = {
+        name: check(name, given[name]) for name, check in PASSED.items() if given.get(name, []) not in empty
+    }
     if "top_logprobs" in fields and not fields.get("logprobs"):
         raise InvalidRequest("'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
     return fields

@@ -87,6 +87,7 @@ class ChatEndpoint:
         self._limits = limits
 
     async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+        await self._admission.claimed_key(caller)  # nobody's body is not even read
         chat = await self._read(receive)
         if isinstance(chat, PromptlyError):
             await self._admission.authenticate(caller)  # a bad key is told before a bad body

@@ -157,8 +157,8 @@ def test_a_named_tool_is_the_only_one_and_required() -> None:
     assert param_refused(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "h"}})
 
 
-def test_empty_tools_are_absent() -> None:
-    assert sent(parse(tools=[], tool_choice="auto")) == sent(parse())
+def test_empty_lists_are_absent() -> None:
+    assert sent(parse(tools=[], tool_choice="auto", stop=[], logit_bias={})) == sent(parse())
 
 
 def test_patterns_in_schemas_are_left_out_and_named_but_not_properties_of_that_name() -> None:

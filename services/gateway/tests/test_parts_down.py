@@ -9,6 +9,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available, new_account, open_account
 from services.gateway.tests.support.owners import Owners
 from services.gateway.tests.support.usage import UsageListener
@@ -66,7 +67,9 @@ async def test_an_account_the_ledger_does_not_know_yet_is_503_never_402(
         assert (reply.status_code, reply.headers["retry-after"]) == (503, "1")
 
 
-async def test_without_the_owners_only_unknown_keys_suffer(start_gateway: Any, account: Account) -> None:
+async def test_without_the_owners_only_unknown_keys_suffer(
+    start_gateway: GatewayFactory, account: Account
+) -> None:
     gateway = await start_gateway(accounts_url="http://127.0.0.1:1", metering_url="http://127.0.0.1:1")
     assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
     reply = await gateway.post(CHAT, json=QUESTION, headers=new_account().headers)
@@ -75,7 +78,7 @@ async def test_without_the_owners_only_unknown_keys_suffer(start_gateway: Any, a
 
 
 async def test_without_redis_requests_are_503_and_come_back(
-    redis_line: TcpProxy, start_gateway: Any, account: Account
+    redis_line: TcpProxy, start_gateway: GatewayFactory, account: Account
 ) -> None:
     gateway = await start_gateway(redis_url=redis_line.url)
     await redis_line.cut()
@@ -93,7 +96,7 @@ async def test_without_redis_requests_are_503_and_come_back(
 
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
 async def test_when_redis_goes_away_running_answers_finish_and_their_usage_goes_straight_to_the_bus(
-    body: dict[str, Any], redis_line: TcpProxy, start_gateway: Any, account: Account, redis: Redis,
+    body: dict[str, Any], redis_line: TcpProxy, start_gateway: GatewayFactory, account: Account, redis: Redis,
     upstream: StandInUpstream, usage: UsageListener,
 ) -> None:  # fmt: skip
     gateway = await start_gateway(redis_url=redis_line.url)
@@ -119,7 +122,7 @@ async def test_when_redis_goes_away_running_answers_finish_and_their_usage_goes_
 
 
 async def test_a_lost_answer_of_the_admission_script_leaves_no_hold(
-    redis_line: TcpProxy, start_gateway: Any, account: Account, redis: Redis
+    redis_line: TcpProxy, start_gateway: GatewayFactory, account: Account, redis: Redis
 ) -> None:
     gateway = await start_gateway(redis_url=redis_line.url)
     assert (await gateway.get("/v1/balance", headers=account.headers)).status_code == 200
@@ -136,7 +139,7 @@ async def test_a_lost_answer_of_the_admission_script_leaves_no_hold(
 
 
 async def test_without_rabbitmq_answers_go_on_and_usage_follows_when_it_is_back(
-    amqp_line: TcpProxy, start_gateway: Any, account: Account, redis: Redis, usage: UsageListener,
+    amqp_line: TcpProxy, start_gateway: GatewayFactory, account: Account, redis: Redis, usage: UsageListener,
     upstream: StandInUpstream,
 ) -> None:  # fmt: skip
     gateway = await start_gateway(amqp_url=amqp_line.url)
@@ -155,7 +158,7 @@ async def test_without_rabbitmq_answers_go_on_and_usage_follows_when_it_is_back(
 
 
 async def test_too_many_unconfirmed_settlements_are_503(
-    amqp_line: TcpProxy, start_gateway: Any, account: Account, monkeypatch: pytest.MonkeyPatch
+    amqp_line: TcpProxy, start_gateway: GatewayFactory, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_backlog, "INTERVAL_SECONDS", 0.02)
     monkeypatch.setattr(watch_backlog.Backlog.__init__, "__kwdefaults__", {"unconfirmed_max": 1})

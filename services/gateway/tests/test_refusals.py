@@ -8,6 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available, new_account, open_account
 from services.gateway.tests.support.owners import Owners
 from shared.admission.key_records import KeyRecord, KeyState, put_key
@@ -62,7 +63,7 @@ async def test_a_revoked_key_is_401(gateway: httpx.AsyncClient, account: Account
 
 
 async def test_the_order_is_address_key_rate_body_money(
-    start_gateway: Any, redis: Redis, upstream: StandInUpstream
+    start_gateway: GatewayFactory, redis: Redis, upstream: StandInUpstream
 ) -> None:
     poor = await open_account(redis, tokens=0, limit_per_minute=2)
     gateway = await start_gateway(inference_ip_rate_limit=6)
@@ -79,7 +80,9 @@ async def test_the_order_is_address_key_rate_body_money(
     assert upstream.generations == []
 
 
-async def test_the_address_limit_says_when_to_come_back(start_gateway: Any, account: Account) -> None:
+async def test_the_address_limit_says_when_to_come_back(
+    start_gateway: GatewayFactory, account: Account
+) -> None:
     gateway = await start_gateway(inference_ip_rate_limit=1)
     assert (await gateway.get("/v1/balance", headers=account.headers)).status_code == 200
     reply = await gateway.get("/v1/balance", headers=account.headers)
@@ -106,6 +109,7 @@ async def test_a_spent_balance_is_402_says_where_to_top_up_and_not_to_retry(
     account = await open_account(redis, tokens=3)
     reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
     error = error_of(reply)
+    assert reply.headers["x-ratelimit-remaining-requests"] == "1000", "a refused request does not count"
     assert (reply.status_code, error["type"], error["code"]) == (
         402,
         "insufficient_quota",
@@ -160,7 +164,7 @@ async def test_money_that_is_only_held_is_waited_for(
 
 
 async def test_money_that_stays_held_is_429(
-    start_gateway: Any, redis: Redis, upstream: StandInUpstream
+    start_gateway: GatewayFactory, redis: Redis, upstream: StandInUpstream
 ) -> None:
     gateway = await start_gateway(queue_timeout_seconds=0.3)
     account = await open_account(redis, tokens=60)
@@ -176,7 +180,7 @@ async def test_money_that_stays_held_is_429(
 
 
 async def test_a_full_queue_and_a_long_wait_are_503_and_cost_nothing(
-    start_gateway: Any, account: Account, redis: Redis, upstream: StandInUpstream
+    start_gateway: GatewayFactory, account: Account, redis: Redis, upstream: StandInUpstream
 ) -> None:
     gateway = await start_gateway(upstream_concurrency=1, queue_length_max=1, queue_timeout_seconds=0.3)
     upstream.script = Script(pauses_after=0)
@@ -257,7 +261,7 @@ async def test_a_prompt_longer_than_the_context_is_400(gateway: httpx.AsyncClien
     assert (reply.status_code, error_of(reply)["code"]) == (400, "context_length_exceeded")
 
 
-async def test_an_upstream_that_is_not_there_is_502(start_gateway: Any, account: Account) -> None:
+async def test_an_upstream_that_is_not_there_is_502(start_gateway: GatewayFactory, account: Account) -> None:
     gateway = await start_gateway(llama_base_url="http://127.0.0.1:1")
     reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
     assert (reply.status_code, error_of(reply)["code"]) == (502, "upstream_error")

@@ -10,6 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.gateway.entrypoints import chat
+from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, held, open_account
 from services.gateway.tests.support.usage import UsageListener
 from shared.admission.keys import AccountKeys
@@ -67,6 +68,16 @@ async def test_bytes_split_anywhere_arrive_as_whole_events(
     ]
 
 
+async def test_a_connection_to_the_upstream_serves_many_answers(
+    start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream
+) -> None:
+    gateway = await start_gateway()
+    for _ in range(4):
+        for body in (STREAMED, STREAMED | {"stream": False}):
+            await gateway.post(CHAT, json=body, headers=account.headers)
+    assert upstream.connections == 1
+
+
 async def test_the_first_token_is_not_kept_back(
     gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream
 ) -> None:
@@ -106,7 +117,7 @@ async def test_a_slow_reader_slows_its_own_upstream(
 
 
 async def test_a_long_wait_is_heard_and_a_refusal_after_it_is_a_frame(
-    start_gateway: Any,
+    start_gateway: GatewayFactory,
     account: Account,
     redis: Redis,
     upstream: StandInUpstream,
@@ -135,7 +146,7 @@ async def has_holds(redis: Redis, account: Account, count: int) -> bool:
 
 
 async def test_accounts_take_turns_at_the_upstream(
-    start_gateway: Any, account: Account, redis: Redis, upstream: StandInUpstream
+    start_gateway: GatewayFactory, account: Account, redis: Redis, upstream: StandInUpstream
 ) -> None:
     gateway = await start_gateway(upstream_concurrency=1)
     other = await open_account(redis, tokens=100_000)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available, held, open_account
 from services.gateway.tests.support.usage import UsageListener
 from shared.contracts.gateway import Outcome
@@ -93,7 +94,7 @@ async def test_an_upstream_that_dies_before_a_token_costs_nothing(
 
 
 async def test_an_upstream_that_says_nothing_in_time_costs_nothing(
-    start_gateway: Any, account: Account, redis: Redis, upstream: StandInUpstream
+    start_gateway: GatewayFactory, account: Account, redis: Redis, upstream: StandInUpstream
 ) -> None:
     gateway = await start_gateway(upstream_timeout_seconds=0.2)
     upstream.script = Script(pauses_after=0)
@@ -205,7 +206,11 @@ async def test_a_whole_call_whose_client_has_gone_runs_to_its_end_and_is_charged
 
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
 async def test_a_client_that_leaves_our_queue_pays_nothing_and_generates_nothing(
-    body: dict[str, Any], start_gateway: Any, account: Account, redis: Redis, upstream: StandInUpstream
+    body: dict[str, Any],
+    start_gateway: GatewayFactory,
+    account: Account,
+    redis: Redis,
+    upstream: StandInUpstream,
 ) -> None:
     gateway = await start_gateway(upstream_concurrency=1)
     other = await open_account(redis, tokens=TOKENS)

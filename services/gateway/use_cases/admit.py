@@ -70,9 +70,25 @@ class Admission:
         self._settlements = settlements
         self._policy = policy
 
+    async def claimed_key(self, caller: Caller) -> KeyClaim:
+        """Without a well-formed key only the address's limit is asked, and goes first."""
+        if caller.key is not None:
+            return caller.key
+        limit = self._policy.ip_limit_per_minute
+        try:
+            refused = await self._desk.admit_address(
+                caller.request_id, ip_subject=caller.ip_subject, ip_limit=limit
+            )
+        except REDIS_ERRORS as error:
+            raise out_of_service() from error
+        if refused is None:
+            raise key_refused(self._policy.base_url)
+        caller.rate = refused.rate
+        raise error_of(refused, self._policy.base_url)
+
     async def authenticate(self, caller: Caller) -> Authenticated:
         """Key and limits, no hold. Raises the refusal."""
-        key = await self._claimed_key(caller)
+        key = await self.claimed_key(caller)
         try:
             for _ in range(ROUNDS_MAX):
                 decision = await self._desk.authenticate(
@@ -93,7 +109,7 @@ class Admission:
         self, caller: Caller, chat: ChatRequest, endpoint: str, *, still_wanted: Callable[[], bool]
     ) -> Admitted:
         """A hold for this request. Raises the refusal. `still_wanted` is asked while it waits for money."""
-        key = await self._claimed_key(caller)
+        key = await self.claimed_key(caller)
         request = _hold_request(caller, key, chat, endpoint)
         try:
             return await self._admit(caller, chat, request, key, still_wanted)
@@ -137,22 +153,6 @@ class Admission:
         if isinstance(decision, Refused):
             raise error_of(decision, self._policy.base_url)
         return decision
-
-    async def _claimed_key(self, caller: Caller) -> KeyClaim:
-        """Without a well-formed key only the address's limit is asked, and goes first."""
-        if caller.key is not None:
-            return caller.key
-        limit = self._policy.ip_limit_per_minute
-        try:
-            refused = await self._desk.admit_address(
-                caller.request_id, ip_subject=caller.ip_subject, ip_limit=limit
-            )
-        except REDIS_ERRORS as error:
-            raise out_of_service() from error
-        if refused is None:
-            raise key_refused(self._policy.base_url)
-        caller.rate = refused.rate
-        raise error_of(refused, self._policy.base_url)
 
     async def _refill(self, key: KeyClaim, missing: Missing) -> None:
         if missing is Missing.KEY and not await self._refills.refill_key(key.digest):

@@ -74,6 +74,8 @@ async def _read_out(chunks: AsyncIterator[bytes]) -> None:
 
 
 def _cancelled(request: OpenRequest, ending: Ending) -> Ending:
-    if not request.is_generating or ending is Ending.COMPLETED:
+    if request.stream.is_done:
+        return Ending.COMPLETED
+    if not request.is_generating:
         return ending
     return request.ending_when_cancelled

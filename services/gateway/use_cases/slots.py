@@ -39,12 +39,18 @@ class UpstreamSlots:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 await turn
-        except BaseException as ended:  # cancelled as well: a turn given meanwhile goes on to the next
-            if not self._queue.withdraw(account, turn):
-                self._leave()
+        except BaseException as ended:  # cancelled as well
+            self._give_up(account, turn)
             if isinstance(ended, TimeoutError):
                 raise Overloaded(TOO_LONG, retry_after_seconds=RETRY_AFTER_SECONDS) from ended
             raise
+
+    def _give_up(self, account: str, turn: Turn) -> None:
+        """A turn that was given in the same moment goes on to the next."""
+        if turn.done() and not turn.cancelled():
+            self._leave()
+        else:
+            self._queue.withdraw(account, turn)
 
     def _leave(self) -> None:
         turn = self._queue.leave()

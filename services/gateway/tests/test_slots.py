@@ -1,0 +1,71 @@
+"""Slots at the upstream under cancellation: none is lost, none is given twice."""
+
+import asyncio
+
+import pytest
+
+from services.gateway.domain.errors import Overloaded
+from services.gateway.use_cases.slots import UpstreamSlots
+
+
+class Room:
+    """Who is inside, and a door that keeps them there."""
+
+    def __init__(self, slots: UpstreamSlots) -> None:
+        self._slots = slots
+        self.inside: list[str] = []
+        self.may_leave = asyncio.Event()
+
+    async def _stay(self, name: str) -> None:
+        async with self._slots.slot(name):
+            self.inside.append(name)
+            try:
+                await self.may_leave.wait()
+            finally:
+                self.inside.remove(name)
+
+    async def enter(self, name: str) -> "asyncio.Task[None]":
+        task = asyncio.create_task(self._stay(name))
+        await settle()
+        return task
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def room(timeout_seconds: float = 10) -> Room:
+    return Room(UpstreamSlots(slots=1, length_max=10, timeout_seconds=timeout_seconds))
+
+
+async def finish(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+@pytest.mark.parametrize("leaving_first", [True, False])
+async def test_a_waiter_that_gives_up_just_as_a_slot_is_freed_neither_keeps_nor_doubles_it(
+    leaving_first: bool,
+) -> None:
+    place = room()
+    tasks = [await place.enter(name) for name in "abcd"]
+    first, second = (tasks[0], tasks[1]) if leaving_first else (tasks[1], tasks[0])
+    first.cancel()
+    second.cancel()
+    await settle()
+    assert place.inside == ["c"]
+    await finish(tasks[2])
+    await settle()
+    assert place.inside == ["d"]
+    await finish(tasks[3])
+
+
+async def test_who_waits_too_long_leaves_the_queue_and_the_slot_goes_on() -> None:
+    place = room(timeout_seconds=0.02)
+    holder, waiter = [await place.enter(name) for name in "ab"]
+    with pytest.raises(Overloaded):
+        await waiter
+    place.may_leave.set()
+    await holder
+    await (await place.enter("c"))
