@@ -22,7 +22,9 @@ def main(arguments: list[str]) -> int:
     settings = load_settings(os.environ)
     match arguments:
         case ["run"]:
-            return run(settings)
+            return run(settings, how_to_stop="Ctrl-C")
+        case ["run", "in-background"]:
+            return run(settings, how_to_stop="`make down`")
         case ["up"]:
             return up(settings)
         case ["down"]:

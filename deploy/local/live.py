@@ -1,6 +1,7 @@
 """A system brought to life in stages, recorded on disk after every change, and ended in order."""
 
 import os
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +41,7 @@ class LiveSystem:
         """Raises LocalFailure with one sentence."""
         system = self.system
         if self._backing is None:
-            self.supervisor.start_stage("servers", chain(system.backing_servers(), system.neighbours()))
+            self.supervisor.start_stage("servers", chain(system.neighbours(), system.backing_servers()))
         else:
             self.supervisor.start_stage("neighbours", system.neighbours())
         backing = self._backing or system.own_backing
@@ -68,4 +69,5 @@ class LiveSystem:
             mails=str(settings.mails),
             processes=self.supervisor.records(),
         )
-        write_state(self._state_path, record)
+        with suppress(OSError):  # a full disk costs the record, not the system
+            write_state(self._state_path, record)

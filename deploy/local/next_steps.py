@@ -18,7 +18,5 @@ def next_steps(settings: LocalSettings) -> str:
             f"  KEY=$(make -s key EMAIL=you@example.com{where})",
             f"  curl {url}/v1/chat/completions -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' -d '{QUESTION}'",
             f"  xdg-open {page}",
-            "",
-            "Ctrl-C stops everything.",
         ]
     )

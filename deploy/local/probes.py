@@ -4,6 +4,7 @@ A port that accepts is no answer: a container engine's proxy accepts before the 
 server may accept while it still recovers."""
 
 import http.client
+import json
 import socket
 import struct
 from urllib.parse import unquote, urlsplit
@@ -42,6 +43,24 @@ def http_answers(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def missing_parts(port: int) -> str:
+    """What a service says it lacks, in its own words; empty when it says nothing."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PROBE_SECONDS)
+    try:
+        connection.request("GET", "/ready")
+        return ", ".join(json.loads(connection.getresponse().read()).get("missing", []))
+    except (OSError, http.client.HTTPException, ValueError):
+        return ""
+    finally:
+        connection.close()
+
+
+def listens(url: str) -> bool:
+    """Does anything accept at this HTTP address?"""
+    parts = urlsplit(url)
+    return accepts(parts.port or (443 if parts.scheme == "https" else 80), parts.hostname or "")
 
 
 def accepts(port: int, host: str = "127.0.0.1") -> bool:

@@ -20,7 +20,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """What to start. `is_ready` asks once, without waiting; `user` is used only when the parent is root."""
+    """What to start. `is_ready` asks once, without waiting, and `missing` what stands in the way; `user`
+    is used only when the parent is root."""
 
     name: str
     argv: tuple[str, ...]
@@ -33,6 +34,7 @@ class ProcessSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
     start_seconds: float = 60.0
+    missing: Callable[[], str] = str
 
 
 class Child:
@@ -111,7 +113,9 @@ def poll_ready(child: Child) -> bool:
 
 
 def not_ready_in_time(child: Child) -> LocalFailure:
-    return LocalFailure(_sentence(child, f"was not ready after {child.spec.start_seconds:.0f} s"))
+    missing = child.spec.missing()
+    why = f" (it misses {missing})" if missing else ""
+    return LocalFailure(_sentence(child, f"was not ready after {child.spec.start_seconds:.0f} s{why}"))
 
 
 def user_to_become(user: str | None) -> str | None:

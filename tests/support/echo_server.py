@@ -2,14 +2,15 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def echo_server(name: str) -> Iterator[int]:
-    """Its port. The answer is JSON: which server, the method, the path, the headers, the body's length."""
+def echo_server(name: str, *, answer: Mapping[str, object] | None = None) -> Iterator[int]:
+    """Its port. The answer is JSON: which server, the method, the path, the headers, the body's length;
+    or `answer`, whatever was asked."""
 
     class Echo(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -17,9 +18,8 @@ def echo_server(name: str) -> Iterator[int]:
         def _answer(self) -> None:
             length = len(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             seen = {"server": name, "method": self.command, "path": self.path, "length": length}
-            body = json.dumps(
-                {**seen, "headers": {key.lower(): value for key, value in self.headers.items()}}
-            )
+            headers = {key.lower(): value for key, value in self.headers.items()}
+            body = json.dumps(answer or {**seen, "headers": headers})
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

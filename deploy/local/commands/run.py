@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from deploy.local import folder
+from deploy.local import folder, probes
 from deploy.local.failures import LocalFailure
 from deploy.local.leftovers import end_leftovers
 from deploy.local.live import LiveSystem
@@ -26,7 +26,7 @@ class StopRequested(BaseException):
     """Ctrl-C or its like, wherever the work is at that moment."""
 
 
-def run(settings: LocalSettings) -> int:
+def run(settings: LocalSettings, *, how_to_stop: str) -> int:
     """0 after a wanted stop. Raises LocalFailure when it cannot start; then nothing is left running."""
     progress = Progress()
     folder.make_folder(settings.local_dir)
@@ -34,21 +34,22 @@ def run(settings: LocalSettings) -> int:
         progress.say(f"Promptly in {settings.local_dir}")
         _end_leftovers(settings, progress)
         _check_port(settings)
+        _check_upstream(settings)
         folder.keep_previous_logs(settings.logs)
         folder.take_requests(settings.local_dir)
         secrets = load_secrets(settings.local_dir / "secrets.env", settings.given)
         live = LiveSystem(System.choose(settings, secrets), progress)
         with _stop_signals(), suppress(StopRequested):
-            _serve(live, settings, progress)
+            _serve(live, settings, progress, how_to_stop)
         progress.say(f"Stopped after {progress.elapsed_seconds:.0f} s.")
     return 0
 
 
-def _serve(live: LiveSystem, settings: LocalSettings, progress: Progress) -> None:
+def _serve(live: LiveSystem, settings: LocalSettings, progress: Progress, how_to_stop: str) -> None:
     with folder.disk_full_explained(settings.local_dir), live, _calm_stop(progress):
         live.start()
         progress.say(f"\nReady after {progress.elapsed_seconds:.1f} s: {settings.base_url}\n")
-        progress.say(next_steps(settings))
+        progress.say(f"{next_steps(settings)}\n\n{how_to_stop} stops everything.")
         while True:
             live.supervisor.watch()
             for name in folder.take_requests(settings.local_dir):
@@ -77,6 +78,16 @@ def _check_port(settings: LocalSettings) -> None:
         raise LocalFailure(
             f"Port {settings.port} is taken: stop what listens there, or choose another, "
             f"for example `make run PORT={settings.port + 100}`."
+        )
+
+
+def _check_upstream(settings: LocalSettings) -> None:
+    """Before anything starts: the gateway would wait for it for a minute."""
+    url = settings.given.get("LLAMA_BASE_URL")
+    if url and not probes.listens(url):
+        raise LocalFailure(
+            f"LLAMA_BASE_URL is {url} and nothing answers there: start llama-server on that machine, "
+            "or leave it unset for a small model here."
         )
 
 

@@ -26,7 +26,7 @@ def up(settings: LocalSettings) -> int:
 def _follow(settings: LocalSettings, output: Path) -> int:
     with output.open("w") as written, output.open() as read:
         supervisor = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", "run"],
+            [sys.executable, "-m", "deploy.local", "run", "in-background"],
             cwd=settings.root,
             stdin=subprocess.DEVNULL,
             stdout=written,
@@ -41,7 +41,7 @@ def _follow(settings: LocalSettings, output: Path) -> int:
         except KeyboardInterrupt:
             supervisor.terminate()
             code = supervisor.wait()
-        sys.stdout.write(read.read().replace("Ctrl-C stops everything.", "`make down` stops everything."))
+        sys.stdout.write(read.read())
     return code or 0
 
 

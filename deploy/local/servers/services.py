@@ -18,6 +18,7 @@ def prepare(root: Path, logs: Path, name: str, *, port: int, environment: Mappin
         folder=root,
         log=logs / f"{name}.log",
         is_ready=lambda: probes.http_answers(port, "/ready"),
+        missing=lambda: probes.missing_parts(port),
         port=port,
         environment={**environment, "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": str(port)},
         stop_seconds=30,  # a service lets running streams finish for 25 s
