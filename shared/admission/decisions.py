@@ -106,12 +106,33 @@ Decision = Admitted | Refused | CountNeeded | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far an open request has come."""
+    """How far an open request has come, and its whole hold: a Redis that has lost it takes it from here.
+
+    `tokens_held` and `admitted_at` are those of its admission; `model` may be empty."""
 
     account_id: AccountId
     request_id: RequestId
+    digest: KeyDigest
+    key_id: KeyId
+    kind: CallKind
+    endpoint: str
+    model: str
+    tokens_held: int
+    admitted_at: datetime
     tokens_prompt: int
     tokens_completion: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointReply:
+    """What to do about some of the requests, in the order they were given; one may be in several lists.
+
+    `swept`: its hold was taken away (or it has ended); end it, its settlement corrects what was charged.
+    `revoked`: its key works no longer. `key_missing`: Redis does not know its key; have it refilled."""
+
+    swept: tuple[RequestId, ...]
+    revoked: tuple[RequestId, ...]
+    key_missing: tuple[RequestId, ...]
 
 
 @dataclass(frozen=True, slots=True)

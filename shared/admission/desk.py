@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from shared.admission.balances import BalanceView, view_of
-from shared.admission.checkpoints import checkpoint_calls, without_hold
+from shared.admission.checkpoints import checkpoint_calls, checkpoint_reply
 from shared.admission.decisions import (
     Admitted,
     AlreadySettled,
     Authenticated,
     Checkpoint,
+    CheckpointReply,
     Decision,
     HoldRequest,
     Refused,
@@ -107,15 +108,15 @@ class AdmissionDesk:
         names = AccountKeys(account_id)
         await run(self._redis, _release_call(account_id, request_id, names.rate(digest)))
 
-    async def checkpoint(self, entries: Sequence[Checkpoint]) -> list[RequestId]:
-        """Heartbeats and counts of all open requests at once. Returns those without a hold: swept."""
+    async def checkpoint(self, entries: Sequence[Checkpoint]) -> CheckpointReply:
+        """Heartbeats and counts of all open requests at once. Brings back the holds that Redis has lost, as
+        long as their account is not open again."""
         calls = list(checkpoint_calls(entries))
-        if not calls:
-            return []
-        return without_hold(calls, await run(self._redis, *calls))
+        replies = await run(self._redis, *calls) if calls else []
+        return checkpoint_reply(calls, replies)
 
     async def balance(self, account_id: AccountId) -> BalanceView | None:
-        """None when Redis does not know the account (any more)."""
+        """None when Redis does not know the account (any more), or it is closed after a loss."""
         [reply] = await run(self._redis, Call("balance", [AccountKeys(account_id).account]))
         if reply is None:
             return None

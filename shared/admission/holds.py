@@ -23,6 +23,11 @@ class Hold:
     model: str
 
 
+def packed_rest(kind: CallKind, key_id: KeyId, endpoint: str, model: str) -> str:
+    """The part of a hold that the scripts keep as it is, as prelude.lua has it."""
+    return f"{kind}|{key_id}|{endpoint}|{model}"
+
+
 def hold_of(packed: bytes) -> Hold:
     """Reads what prelude.lua packs; the model comes last and may contain anything."""
     *numbers, kind, key_id, endpoint, model = packed.decode().split("|", 8)

@@ -3,6 +3,9 @@
 from shared.admission.shards import shard_of, tag_of
 from shared.ids import AccountId, KeyDigest, RequestId
 
+EPOCH_MARKER = "{epoch}:marker"
+SEQUENCES = "{published}:sequences"
+
 
 class AccountKeys:
     """The names under one account's hash tag."""
@@ -35,6 +38,10 @@ class AccountKeys:
     def settlement(self, request_id: RequestId) -> list[str]:
         """What a settlement touches, in the order of the scripts."""
         return [*self.hold(request_id), self.journal, self.settled]
+
+    def checkpoint(self, request_id: RequestId, digest: KeyDigest) -> list[str]:
+        """What a checkpoint touches beside the leases, in the order of its script."""
+        return [self.account, self.holds, self.done(request_id), self.key(digest)]
 
 
 def leases_of(shard: int) -> str:

@@ -1,17 +1,27 @@
-"""Carries the ledger's balance into Redis.
+"""Carries the ledger's balance into Redis, and opens accounts.
 
-A pass reads the open ids here, *then* the ledger's balance, version and which of those ids it has posted
-in one snapshot, *then* writes: an id leaves the journal in the same instant in which `posted` contains it.
+A pass begins here (state and open ids), *then* reads the ledger's balance, version and which of those ids it
+has posted in one snapshot, *then* writes: an id leaves the journal in the same instant in which `posted`
+contains it. What Redis has lost comes back closed, and opens by a pass that began after the wait and whose
+snapshot contains every batch of the drain.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from shared.admission.desk import REMEMBER_MS
 from shared.admission.keys import AccountKeys
 from shared.admission.lua import Call, run
 from shared.ids import AccountId, RequestId
+
+WAIT_BEFORE_OPENING_MS = 1_500
+"""Several checkpoint intervals: by then every gateway has brought back what Redis lost."""
+
+Sequences = Mapping[str, int]
+"""Gateway -> number of a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +34,131 @@ class Snapshot:
     grants: Sequence[tuple[str, int, int]]
 
 
-async def open_request_ids(redis: Redis, account_id: AccountId) -> set[RequestId]:
-    """Held or journalled: what the ledger may have posted since Redis last heard of it."""
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Redis does not have the account, or only from another life. `at_ms` by its clock."""
+
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """`opens_at_ms` names this closing; `drain` is what the ledger must have posted, once that is settled."""
+
+    opens_at_ms: int
+    opens_in_ms: int
+    drain: Sequences | None
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A mirror pass that has begun. `request_ids`: held or journalled, so the ledger may have them."""
+
+    account: Absent | Closed | Open
+    request_ids: frozenset[RequestId]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenNew:
+    """The ledger says that Redis never had this account, and nobody else has been told so."""
+
+    absent: Absent
+
+
+@dataclass(frozen=True, slots=True)
+class KeepDraining:
+    """The wait is over: the account opens when the ledger has posted these."""
+
+    closed: Closed
+    sequences: Sequences
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDrained:
+    """The snapshot contains every batch of the drain."""
+
+    closed: Closed
+
+
+Opening = OpenNew | KeepDraining | OpenDrained
+
+
+@dataclass(frozen=True, slots=True)
+class IsOpen:
+    """Written; requests are admitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class IsClosed:
+    """Written; nobody is admitted. 0 ms: it opens as soon as the drain is posted."""
+
+    opens_in_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Redis has a later version: nothing was written."""
+
+
+Written = IsOpen | IsClosed | Dropped
+
+
+async def begin_pass(redis: Redis, account_id: AccountId) -> Pass:
     names = AccountKeys(account_id)
-    async with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hkeys(names.holds)
-        pipeline.hkeys(names.journal)
-        held, journalled = await pipeline.execute()
-    return {RequestId(request_id.decode()) for request_id in (*held, *journalled)}
+    call = Call("begin_pass", [names.account, names.holds, names.journal])
+    [[state, now_ms, opens_at_ms, drain, held, journalled]] = await run(redis, call)
+    request_ids = frozenset(RequestId(request_id.decode()) for request_id in (*held, *journalled))
+    if state == b"open":
+        return Pass(Open(), request_ids)
+    if state == b"absent":
+        return Pass(Absent(now_ms), request_ids)
+    sequences = None if drain is None else json.loads(drain)
+    return Pass(Closed(opens_at_ms, max(opens_at_ms - now_ms, 0), sequences), request_ids)
 
 
 async def write_mirror(
-    redis: Redis, account_id: AccountId, snapshot: Snapshot, posted_revisions: Mapping[RequestId, int]
-) -> bool:
-    """False when Redis has a later version: this one is dropped. Opens the account if need be."""
+    redis: Redis,
+    account_id: AccountId,
+    snapshot: Snapshot,
+    posted_revisions: Mapping[RequestId, int],
+    *,
+    opening: Opening | None = None,
+) -> Written:
+    """Without an `opening`, an open account stays open, and any other is closed afterwards."""
     names = AccountKeys(account_id)
-    args: list[str | int | bytes] = [account_id, snapshot.version, snapshot.posted, len(snapshot.grants)]
+    args: list[str | int | bytes] = [account_id, snapshot.version, snapshot.posted]
+    args += [REMEMBER_MS, WAIT_BEFORE_OPENING_MS, *_args_of(opening), len(snapshot.grants)]
     for grant_id, tokens, expires_at_ms in snapshot.grants:
         args += [grant_id, tokens, expires_at_ms]
     for request_id, revision in posted_revisions.items():
         args += [request_id, revision]
-    keys = [names.account, names.holds, names.leases, names.journal]
-    [written] = await run(redis, Call("mirror", keys, args))
-    return bool(written)
+    keys = [names.account, names.holds, names.leases, names.journal, *map(names.done, posted_revisions)]
+    [reply] = await run(redis, Call("mirror", keys, args))
+    return _written(reply)
+
+
+def _args_of(opening: Opening | None) -> tuple[str, int, str]:
+    match opening:
+        case None:
+            return "", 0, ""
+        case OpenNew(absent):
+            return "first", absent.at_ms, ""
+        case KeepDraining(closed, sequences):
+            return "draining", closed.opens_at_ms, json.dumps(dict(sequences))
+        case OpenDrained(closed):
+            return "drained", closed.opens_at_ms, ""
+
+
+def _written(reply: Sequence[bytes | int]) -> Written:
+    match reply:
+        case [b"open"]:
+            return IsOpen()
+        case [b"closed", int(opens_in_ms)]:
+            return IsClosed(opens_in_ms)
+        case _:
+            return Dropped()

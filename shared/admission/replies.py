@@ -62,6 +62,11 @@ def instant_of(at_ms: int) -> datetime:
     return datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
+def ms_of(instant: datetime) -> int:
+    """The reverse: whole milliseconds."""
+    return round(instant.timestamp() * 1000)
+
+
 def _refused_or_unknown(reply: Reply) -> Refused | Unknown:
     match list(reply):
         case [b"refused", bytes(reason), int(retry_ms), *rate]:

@@ -25,6 +25,8 @@ IDLE_MS = 5_000
 """A reader that has not acknowledged for so long is taken for dead."""
 KEEP_MS = 24 * 3_600_000
 """For replay into an emptied broker."""
+KEEP_BYTES = 256 * 1024 * 1024
+"""Of all shards together: the second bound of what is kept for replay."""
 
 STREAMS = tuple(settled_of(shard) for shard in range(SHARDS))
 SHARD_OF_STREAM = {name.encode(): shard for shard, name in enumerate(STREAMS)}
@@ -73,10 +75,18 @@ class SettlementStream:
             replies = await pipeline.execute(raise_on_error=False)
         return sum(_unconfirmed_in(group) for _, groups in _of_existing_groups(replies) for group in groups)
 
-    async def trim(self, *, keep_ms: int = KEEP_MS) -> int:
-        """Forgets acknowledged entries older than that. Returns how many."""
-        calls = [Call("trim", [name], [keep_ms]) for name in STREAMS]
+    async def trim(self, *, keep_ms: int = KEEP_MS, keep_bytes: int = KEEP_BYTES) -> int:
+        """Forgets acknowledged entries that are older than that, and the oldest ones beyond that size (about,
+        and of every shard in proportion). Returns how many."""
+        per_thousand = min(keep_bytes * 1000 // max(await self._bytes(), 1), 1000)
+        calls = [Call("trim", [name], [keep_ms, per_thousand]) for name in STREAMS]
         return sum(await run(self._redis, *calls))
+
+    async def _bytes(self) -> int:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in STREAMS:
+                pipeline.memory_usage(name)
+            return sum(size or 0 for size in await pipeline.execute())
 
     async def _read(self, consumer: str, block_ms: int) -> list[Entry]:
         streams: dict[Any, Any] = dict.fromkeys(STREAMS, ">")

@@ -19,6 +19,13 @@ class KeyRefillReply(Message):
     found: bool
 
 
+class MirrorReply(Message):
+    """metering, 202: Redis has the account, still closed after a loss. Ask again in so many milliseconds;
+    nobody else opens it. (204: it is open. 404: the ledger does not know it.)"""
+
+    opens_in_ms: int = Field(ge=1)
+
+
 class BalanceReply(Message):
     """metering: the posted balance, in tokens. `available` = paid + trial (if it has not ended)."""
 

@@ -51,20 +51,16 @@ if earlier then return admitted(key, earlier.tokens, earlier.admitted_at, window
 if key.state ~= 'active' then return refused('key_revoked', 0) end
 if window.full then return refused('key_rate', window.retry_ms, window) end
 local account = read_of_this_epoch(account_name)
-if not account then return {'unknown', 'account'} end
-local running = 'running:' .. key.key_id
-if tonumber(account[running] or 0) >= tonumber(key.limit_concurrent) then
+if not account or account.state ~= 'open' then return {'unknown', 'account'} end
+if tonumber(account['running:' .. key.key_id] or 0) >= tonumber(key.limit_concurrent) then
   return refused('key_concurrency', TRY_AGAIN_MS, window)
 end
 local tokens, answer = price(account, window)
 if not tokens then return answer end
 
 enter_window(rate, window, request_id, window_ms, now)
-redis.call('HSET', holds, request_id, pack_hold({
+begin_hold(account_name, holds, leases, account_id, request_id, {
   tokens = tokens, admitted_at = now, heartbeat_at = now, prompt = 0, completion = 0,
   rest = table.concat({kind, key.key_id, endpoint, model}, '|'),
-}))
-redis.call('HINCRBY', account_name, 'held', tokens)
-redis.call('HINCRBY', account_name, running, 1)
-redis.call('ZADD', leases, now, account_id .. '/' .. request_id)
+})
 return admitted(key, tokens, now, window)

@@ -16,6 +16,13 @@ local function read_of_this_epoch(name)
   return fields
 end
 
+-- Closed: written again after a loss, and nobody is admitted until it is certain that all that was held,
+-- settled or published before is known here. A record of another Redis is as good as absent.
+local function state_of(account)
+  local epoch, state = unpack(redis.call('HMGET', account, 'epoch', 'state'))
+  return epoch == EPOCH and state or 'absent'
+end
+
 -- A hold is "tokens|admitted_at|heartbeat_at|prompt|completion|kind|key_id|endpoint|model"; the model
 -- comes last, so that it may contain anything.
 local function pack_hold(hold)
@@ -31,17 +38,28 @@ local function find_hold(holds, request_id)
   return {
     tokens = tonumber(tokens), admitted_at = tonumber(admitted_at),
     heartbeat_at = tonumber(heartbeat_at), prompt = tonumber(prompt),
-    completion = tonumber(completion), rest = rest, key_id = string.match(rest, '^%a+|([^|]*)|'),
+    completion = tonumber(completion), rest = rest,
   }
 end
 
--- The only way a hold leaves: hash, `held`, `running` and lease change together.
+local function running_of(hold)
+  return 'running:' .. string.match(hold.rest, '^%a+|([^|]*)|')
+end
+
+-- The only way a hold begins, and the only way it leaves: hash, `held`, `running` and lease change together.
+local function begin_hold(account, holds, leases, account_id, request_id, hold)
+  redis.call('HSET', holds, request_id, pack_hold(hold))
+  redis.call('HINCRBY', account, 'held', hold.tokens)
+  redis.call('HINCRBY', account, running_of(hold), 1)
+  redis.call('ZADD', leases, hold.heartbeat_at, account_id .. '/' .. request_id)
+end
+
 local function end_hold(account, holds, leases, account_id, request_id)
   local hold = find_hold(holds, request_id)
   if not hold then return nil end
   redis.call('HDEL', holds, request_id)
   redis.call('HINCRBY', account, 'held', 0 - hold.tokens) -- not -x: Lua has a -0, which is no integer
-  local running = 'running:' .. hold.key_id
+  local running = running_of(hold)
   if redis.call('HINCRBY', account, running, -1) <= 0 then redis.call('HDEL', account, running) end
   redis.call('ZREM', leases, account_id .. '/' .. request_id)
   return hold
@@ -50,6 +68,11 @@ end
 local function read_journal(journal, request_id)
   local revision, tokens = string.match(redis.call('HGET', journal, request_id) or '', '^(%d+):(%d+)$')
   return tonumber(revision) or 0, tonumber(tokens) or 0
+end
+
+-- The end of a request, at the highest revision heard of: what comes later about it changes nothing.
+local function remember(done, revision, remember_ms)
+  redis.call('SET', done, math.max(revision, tonumber(redis.call('GET', done) or 0)), 'PX', remember_ms)
 end
 
 -- Hold -> journal, and the record into the shard's stream. Answers the charge, or nil when this revision
@@ -63,7 +86,7 @@ local function settle(keys, account_id, request_id, revision, tokens, record, re
   if hold then tokens = math.min(tokens, hold.tokens) end
   redis.call('HSET', keys.journal, request_id, string.format('%d:%d', revision, tokens))
   redis.call('HINCRBY', keys.account, 'journalled', tokens - journalled_tokens)
-  redis.call('SET', keys.done, revision, 'PX', remember_ms)
+  remember(keys.done, revision, remember_ms)
   redis.call('XADD', keys.settled, '*', 'r', record)
   return tokens
 end

@@ -1,6 +1,7 @@
--- Forget old entries that every group has acknowledged. XTRIM itself would also remove entries that
--- were never delivered or never acknowledged, so the oldest of those is the limit.
--- KEYS settled | ARGV older_than_ms
+-- Forget entries that every group has acknowledged: the old ones, and of the oldest as many as are too many.
+-- XTRIM itself would also remove entries that were never delivered or never acknowledged, so the oldest of
+-- those is the limit.
+-- KEYS settled | ARGV older_than_ms, entries to keep per thousand
 local function before(a, b)
   local a_ms, a_seq = string.match(a, '^(%d+)-(%d+)$')
   local b_ms, b_seq = string.match(b, '^(%d+)-(%d+)$')
@@ -12,13 +13,20 @@ if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local groups = redis.call('XINFO', 'GROUPS', KEYS[1])
 if #groups == 0 then return 0 end
 
-local keep_from = string.format('%d-0', now_ms() - ARGV[1])
+local needed_from, keep_from = nil, string.format('%d-0', now_ms() - ARGV[1])
 for _, flat in ipairs(groups) do
   local group = {}
   for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
   local oldest_pending = redis.call('XPENDING', KEYS[1], group.name)[2]
-  for _, needed in ipairs({group['last-delivered-id'], oldest_pending or keep_from}) do
-    if before(needed, keep_from) then keep_from = needed end
+  for _, needed in ipairs({group['last-delivered-id'], oldest_pending or nil}) do
+    if not needed_from or before(needed, needed_from) then needed_from = needed end
   end
 end
-return redis.call('XTRIM', KEYS[1], 'MINID', keep_from)
+
+local entries = redis.call('XLEN', KEYS[1])
+local too_many = entries - math.floor(entries * ARGV[2] / 1000)
+local trimmed = redis.call('XTRIM', KEYS[1], 'MINID', before(needed_from, keep_from) and needed_from or keep_from)
+if too_many > trimmed then -- in whole nodes of about a hundred entries: LIMIT goes with ~ only
+  trimmed = trimmed + redis.call('XTRIM', KEYS[1], 'MINID', '~', needed_from, 'LIMIT', too_many - trimmed)
+end
+return trimmed

@@ -5,13 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
 
-from shared.admission.decisions import Admitted, CallKind, Decision, HoldRequest, PromptCount
+from shared.admission.decisions import Admitted, CallKind, Checkpoint, Decision, HoldRequest, PromptCount
 from shared.admission.holds import Hold, hold_of
 from shared.admission.key_records import KeyRecord, KeyState, put_key
 from shared.admission.keys import AccountKeys
-from shared.admission.mirror import Snapshot, write_mirror
+from shared.admission.mirror import Snapshot, begin_pass
 from shared.contracts.gateway import Outcome, UsageRecord
 from shared.ids import AccountId, KeyDigest, KeyId, RequestId, new_request_id
+from tests.support.admission import open_in_redis
 
 ACCOUNT = AccountId("aB3dE5gH")
 KEY = KeyId("0197b1c2-0000-7000-8000-000000000001")
@@ -19,6 +20,7 @@ DIGEST = KeyDigest("a1" * 32)
 NAMES = AccountKeys(ACCOUNT)
 FAR_FUTURE_MS = 4_000_000_000_000
 LONG_AGO_MS = 1
+ADMITTED_AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 async def open_account(
@@ -30,7 +32,7 @@ async def open_account(
     limit_concurrent: int = 16,
 ) -> None:
     await put_key(redis, key_record(limit_per_minute=limit_per_minute, limit_concurrent=limit_concurrent))
-    await write_mirror(redis, ACCOUNT, Snapshot(1, posted, grants), {})
+    await open_in_redis(redis, ACCOUNT, Snapshot(1, posted, grants))
 
 
 def key_record(
@@ -64,8 +66,31 @@ def request_for(
     )
 
 
+def checkpoint_for(
+    request_id: RequestId,
+    prompt: int,
+    completion: int,
+    *,
+    tokens_held: int = 30,
+    kind: CallKind = CallKind.STREAM,
+    account_id: AccountId = ACCOUNT,
+) -> Checkpoint:
+    return Checkpoint(
+        account_id=account_id,
+        request_id=request_id,
+        digest=DIGEST,
+        key_id=KEY,
+        kind=kind,
+        endpoint="/v1/chat/completions",
+        model="a|b c.gguf",
+        tokens_held=tokens_held,
+        admitted_at=ADMITTED_AT,
+        tokens_prompt=prompt,
+        tokens_completion=completion,
+    )
+
+
 def record_for(request_id: RequestId, prompt: int, completion: int, *, revision: int = 2) -> UsageRecord:
-    admitted_at = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
     return UsageRecord.model_validate(
         {
             "request_id": request_id,
@@ -78,10 +103,14 @@ def record_for(request_id: RequestId, prompt: int, completion: int, *, revision:
             "outcome": Outcome.COMPLETED,
             "estimated": False,
             "revision": revision,
-            "admitted_at": admitted_at,
-            "ended_at": admitted_at + timedelta(seconds=1),
+            "admitted_at": ADMITTED_AT,
+            "ended_at": ADMITTED_AT + timedelta(seconds=1),
         }
     )
+
+
+async def open_ids(redis: Redis) -> frozenset[RequestId]:
+    return (await begin_pass(redis, ACCOUNT)).request_ids
 
 
 def held_by(decision: Decision) -> int:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, precondition, rule
 
 from shared.admission.decisions import HoldRequest
-from shared.admission.mirror import Snapshot, open_request_ids, write_mirror
+from shared.admission.mirror import IsOpen, Snapshot, write_mirror
 from shared.admission.tests.building import (
     ACCOUNT,
     FAR_FUTURE_MS,
@@ -18,6 +18,7 @@ from shared.admission.tests.building import (
     request_for,
     stored_in,
 )
+from shared.admission.tests.building import open_ids as open_ids_of
 from shared.admission.tests.plain_model import LedgerSnapshot
 from shared.admission.tests.requests_of_one_account import RequestsOfOneAccount, tokens
 from shared.contracts.gateway import REVISION_SERVED
@@ -134,7 +135,7 @@ class OneAccount(RequestsOfOneAccount):
         if hasattr(self, "model"):
             for entry in self.model.stream:
                 self._post(*entry)
-            open_ids = self.world.run(open_request_ids(self.world.redis, ACCOUNT))
+            open_ids = set(self.world.run(open_ids_of(self.world.redis)))
             self._write(open_ids, self.ledger.snapshot())
             self.redis_is_as_the_model()
             assert self.model.journal == {}
@@ -142,7 +143,7 @@ class OneAccount(RequestsOfOneAccount):
             assert self.model.spendable == self.ledger.paid + trial
 
     def _begin_pass(self) -> Pass:
-        return Pass(self.world.run(open_request_ids(self.world.redis, ACCOUNT)))
+        return Pass(set(self.world.run(open_ids_of(self.world.redis))))
 
     def _post(self, request_id: RequestId, revision: int, charge: int) -> None:
         may_burn_trial = not self.model.trial_ended or request_id in self.before_the_end
@@ -158,4 +159,4 @@ class OneAccount(RequestsOfOneAccount):
         }
         said = Snapshot(snapshot.version, snapshot.paid, grants)
         written = self.world.run(write_mirror(self.world.redis, ACCOUNT, said, revisions))
-        assert written == self.model.write(snapshot, open_ids)
+        assert (written == IsOpen()) == self.model.write(snapshot, open_ids)

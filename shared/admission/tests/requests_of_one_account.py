@@ -15,7 +15,6 @@ from hypothesis.stateful import (
 from shared.admission.decisions import (
     Admitted,
     CallKind,
-    Checkpoint,
     CountNeeded,
     Decision,
     HoldRequest,
@@ -27,6 +26,7 @@ from shared.admission.sweep import NotStale, Swept, sweep
 from shared.admission.tests.building import (
     ACCOUNT,
     FAR_FUTURE_MS,
+    checkpoint_for,
     open_account,
     record_for,
     request_for,
@@ -110,10 +110,11 @@ class RequestsOfOneAccount(RuleBasedStateMachine):
 
     @rule(request=requests, prompt=tokens, completion=tokens)
     def checkpoint(self, request: HoldRequest, prompt: int, completion: int) -> None:
-        entry = Checkpoint(ACCOUNT, request.request_id, prompt, completion)
-        gone = self.world.run(self.world.desk.checkpoint([entry]))
+        held = self.held_at_first[request.request_id]
+        entry = checkpoint_for(request.request_id, prompt, completion, tokens_held=held)
+        gone = self.world.run(self.world.desk.checkpoint([entry])).swept
         hold = self.model.holds.get(request.request_id)
-        assert gone == ([] if hold else [request.request_id])
+        assert gone == (() if hold else (request.request_id,))
         if hold:
             hold.prompt = max(hold.prompt, prompt)
             hold.completion = max(hold.completion, completion)

@@ -48,7 +48,7 @@ RULES = {
     ),
     "an older mirror write is dropped": (
         "mirror.lua",
-        "if tonumber(redis.call('HGET', account, 'version') or 0) > version then return 0 end",
+        "if tonumber(redis.call('HGET', account, 'version') or 0) > version then return {'dropped'} end",
         "",
     ),
     "a charge leaves the journal when its own revision is posted": (

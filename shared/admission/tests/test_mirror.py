@@ -5,12 +5,12 @@ from redis.asyncio import Redis
 
 from shared.admission.decisions import HoldRequest
 from shared.admission.desk import AdmissionDesk
-from shared.admission.mirror import Snapshot, open_request_ids, write_mirror
+from shared.admission.mirror import Dropped, IsOpen, Snapshot, write_mirror
 from shared.admission.tests.building import (
     ACCOUNT,
     FAR_FUTURE_MS,
-    NAMES,
     open_account,
+    open_ids,
     record_for,
     request_for,
     stored_in,
@@ -31,17 +31,20 @@ async def settled(desk: AdmissionDesk, request: HoldRequest, *, revision: int = 
 
 async def test_open_ids_are_those_held_or_journalled(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis)
-    assert await open_request_ids(redis, ACCOUNT) == set()
+    assert await open_ids(redis) == set()
     held, journalled = await admitted(desk), await admitted(desk)
     await settled(desk, journalled)
-    assert await open_request_ids(redis, ACCOUNT) == {held.request_id, journalled.request_id}
+    assert await open_ids(redis) == {held.request_id, journalled.request_id}
 
 
 async def test_a_posted_request_leaves_as_the_balance_falls(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis, posted=1000)
     request = await admitted(desk)
     await settled(desk, request)
-    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+    assert (
+        await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+        == IsOpen()
+    )
     stored = await stored_in(redis)
     assert (stored.account["posted"], stored.journalled, stored.journal) == ("985", 0, {})
 
@@ -53,7 +56,10 @@ async def test_an_older_write_is_dropped(desk: AdmissionDesk, redis: Redis, late
     await settled(desk, request)
     await write_mirror(redis, ACCOUNT, later, {})
     before = await stored_in(redis)
-    assert not await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+    assert (
+        await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+        == Dropped()
+    )
     assert await stored_in(redis) == before
 
 
@@ -64,7 +70,10 @@ async def test_a_write_of_the_same_version_brings_the_ids_the_first_one_missed(
     request = await admitted(desk)
     await settled(desk, request)
     await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {})
-    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+    assert (
+        await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), {request.request_id: REVISION_SERVED})
+        == IsOpen()
+    )
     assert (await stored_in(redis)).journal == {}
 
 
@@ -72,8 +81,11 @@ async def test_what_settles_between_reading_and_writing_stays(desk: AdmissionDes
     await open_account(redis, posted=1000)
     earlier, meanwhile = await admitted(desk), await admitted(desk)
     await settled(desk, earlier)
-    open_ids = await open_request_ids(redis, ACCOUNT)
-    posted = {request_id: REVISION_SERVED for request_id in open_ids if request_id == earlier.request_id}
+    posted = {
+        request_id: REVISION_SERVED
+        for request_id in await open_ids(redis)
+        if request_id == earlier.request_id
+    }
     await settled(desk, meanwhile)
     await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), posted)
     stored = await stored_in(redis)
@@ -111,15 +123,15 @@ async def test_requests_of_zero_tokens_leave_too(desk: AdmissionDesk, redis: Red
     await desk.admit_again(held)
     await desk.settle(ACCOUNT, record_for(journalled.request_id, 0, 0), tokens_held=30)
     posted = {held.request_id: REVISION_SERVED, journalled.request_id: REVISION_SERVED}
-    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 1000, ()), posted)
-    assert await open_request_ids(redis, ACCOUNT) == set()
+    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 1000, ()), posted) == IsOpen()
+    assert await open_ids(redis) == set()
     (await stored_in(redis)).assert_counters_are_sums()
 
 
 async def test_a_request_that_is_not_open_changes_nothing(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis)
     posted = {request_for().request_id: REVISION_SERVED}
-    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), posted)
+    assert await write_mirror(redis, ACCOUNT, Snapshot(2, 985, ()), posted) == IsOpen()
     (await stored_in(redis)).assert_counters_are_sums()
 
 
@@ -129,18 +141,3 @@ async def test_the_set_of_grants_is_replaced(desk: AdmissionDesk, redis: Redis) 
     account = (await stored_in(redis)).account
     grants = {name: value for name, value in account.items() if name.startswith("grant:")}
     assert grants == {"grant:b": f"4:{FAR_FUTURE_MS}", "grant:c": "2:77"}
-
-
-async def test_a_mirror_pass_opens_an_account_again_with_what_is_open(
-    desk: AdmissionDesk, redis: Redis
-) -> None:
-    await open_account(redis, posted=1000)
-    held, journalled = await admitted(desk), await admitted(desk)
-    await settled(desk, journalled)
-    await redis.hset(NAMES.account, "epoch", "the run before")
-    assert await desk.balance(ACCOUNT) is None
-    await write_mirror(redis, ACCOUNT, Snapshot(1, 1000, ()), {})
-    view = await desk.balance(ACCOUNT)
-    assert view is not None
-    assert (view.available, view.held) == (1000 - 30 - 15, 30)
-    assert held.request_id in await open_request_ids(redis, ACCOUNT)

@@ -9,15 +9,20 @@ from redis.asyncio import Connection, ConnectionPool, Redis
 from redis.crc import key_slot
 
 from shared.admission import lua
-from shared.admission.decisions import Admitted, Checkpoint, Settled
+from shared.admission.confirmations import confirmed_by_the_ledger
+from shared.admission.decisions import Admitted, Settled
 from shared.admission.desk import AdmissionDesk
+from shared.admission.epoch import read_epoch
 from shared.admission.lua import SCRIPTS_FOLDER, Call, Scripts, scripts_of
+from shared.admission.mirror import begin_pass
+from shared.admission.sequences import write_sequence
 from shared.admission.stream import SettlementStream
 from shared.admission.sweep import Swept, stale_leases, sweep
 from shared.admission.tests.building import (
     ACCOUNT,
     DIGEST,
     NAMES,
+    checkpoint_for,
     open_account,
     record_for,
     request_for,
@@ -66,13 +71,17 @@ async def use_every_script(redis: Redis) -> None:
     settled, released, lost = request_for(), request_for(), request_for()
     for request in (settled, released, lost):
         assert isinstance(await desk.admit(request, ip_subject="2001:db8::/64", ip_limit=9), Admitted)
-    await desk.checkpoint([Checkpoint(ACCOUNT, lost.request_id, 1, 1)])
+    await desk.checkpoint([checkpoint_for(lost.request_id, 1, 1)])
     await desk.settle(ACCOUNT, record_for(settled.request_id, 1, 1), tokens_held=30)
     await desk.release_refused(ACCOUNT, released.request_id, DIGEST)
     await stale_leases(redis, 0, 0.0, 10)
     assert isinstance(await sweep(redis, ACCOUNT, lost.request_id, 0.0), Swept)
     await desk.balance(ACCOUNT)
     await SettlementStream(redis).trim()
+    await begin_pass(redis, ACCOUNT)
+    await confirmed_by_the_ledger(redis, {ACCOUNT: [settled.request_id]})
+    await write_sequence(redis, "gateway-1", 1)
+    await read_epoch(redis)
 
 
 async def test_the_keys_of_every_script_share_a_slot(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:

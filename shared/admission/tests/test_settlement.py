@@ -3,13 +3,28 @@
 import pytest
 from redis.asyncio import Redis
 
-from shared.admission.decisions import Admitted, AlreadySettled, CallKind, Checkpoint, HoldRequest, Settled
+from shared.admission.decisions import (
+    Admitted,
+    AlreadySettled,
+    CallKind,
+    CheckpointReply,
+    HoldRequest,
+    Settled,
+)
 from shared.admission.desk import AdmissionDesk
-from shared.admission.mirror import Snapshot, write_mirror
+from shared.admission.mirror import WAIT_BEFORE_OPENING_MS, IsClosed, Snapshot, write_mirror
 from shared.admission.stream import SettlementStream
-from shared.admission.tests.building import ACCOUNT, NAMES, open_account, record_for, request_for, stored_in
+from shared.admission.tests.building import (
+    ACCOUNT,
+    NAMES,
+    checkpoint_for,
+    open_account,
+    record_for,
+    request_for,
+    stored_in,
+)
 from shared.contracts.gateway import REVISION_SWEPT
-from shared.ids import AccountId, RequestId, new_request_id
+from shared.ids import new_request_id
 
 
 async def admitted(desk: AdmissionDesk, redis: Redis, posted: int = 1000) -> HoldRequest:
@@ -81,7 +96,7 @@ async def test_a_settlement_without_its_hold_is_still_charged(desk: AdmissionDes
     await redis.flushdb()
     assert await desk.settle(ACCOUNT, record_for(request.request_id, 10, 5), tokens_held=30) == Settled(15)
     assert await desk.balance(ACCOUNT) is None
-    await write_mirror(redis, ACCOUNT, Snapshot(1, 1000, ()), {})
+    assert await write_mirror(redis, ACCOUNT, Snapshot(1, 1000, ()), {}) == IsClosed(WAIT_BEFORE_OPENING_MS)
     stored = await stored_in(redis)
     assert (stored.held, stored.journalled, stored.published) == (0, 15, 1)
 
@@ -118,26 +133,21 @@ async def test_a_late_release_undoes_no_settlement(desk: AdmissionDesk, redis: R
     assert await desk.settle(ACCOUNT, record, tokens_held=30) == AlreadySettled()
 
 
-def checkpoint(request_id: RequestId, prompt: int, completion: int) -> Checkpoint:
-    return Checkpoint(ACCOUNT, request_id, prompt, completion)
-
-
 async def test_checkpoints_name_the_requests_without_a_hold(desk: AdmissionDesk, redis: Redis) -> None:
     request = await admitted(desk, redis)
     gone = [new_request_id() for _ in range(3)]
-    elsewhere = Checkpoint(AccountId("zZ9yY8xX"), new_request_id(), 1, 1)
-    entries = [checkpoint(gone[0], 1, 1), checkpoint(request.request_id, 10, 3), elsewhere]
-    entries += [checkpoint(request_id, 1, 1) for request_id in gone[1:]]
-    assert set(await desk.checkpoint(entries)) == {*gone, elsewhere.request_id}
+    entries = [checkpoint_for(gone[0], 1, 1), checkpoint_for(request.request_id, 10, 3)]
+    entries += [checkpoint_for(request_id, 1, 1) for request_id in gone[1:]]
+    assert (await desk.checkpoint(entries)).swept == tuple(gone)
     [hold] = (await stored_in(redis)).holds.values()
     assert (hold.tokens_prompt, hold.tokens_completion) == (10, 3)
-    assert await desk.checkpoint([]) == []
+    assert await desk.checkpoint([]) == CheckpointReply((), (), ())
 
 
 async def test_a_late_checkpoint_takes_no_count_back(desk: AdmissionDesk, redis: Redis) -> None:
     request = await admitted(desk, redis)
-    await desk.checkpoint([checkpoint(request.request_id, 10, 7)])
-    await desk.checkpoint([checkpoint(request.request_id, 10, 3)])
+    await desk.checkpoint([checkpoint_for(request.request_id, 10, 7)])
+    await desk.checkpoint([checkpoint_for(request.request_id, 10, 3)])
     [hold] = (await stored_in(redis)).holds.values()
     assert (hold.tokens, hold.tokens_completion, hold.kind) == (30, 7, CallKind.STREAM)
 
@@ -145,12 +155,14 @@ async def test_a_late_checkpoint_takes_no_count_back(desk: AdmissionDesk, redis:
 async def test_a_checkpoint_is_a_sign_of_life(desk: AdmissionDesk, redis: Redis) -> None:
     request = await admitted(desk, redis)
     await redis.zadd(NAMES.leases, {f"{ACCOUNT}/{request.request_id}": 1})
-    await desk.checkpoint([checkpoint(request.request_id, 10, 3)])
+    await desk.checkpoint([checkpoint_for(request.request_id, 10, 3)])
     [hold] = (await stored_in(redis)).holds.values()
     assert await redis.zscore(NAMES.leases, f"{ACCOUNT}/{request.request_id}") == hold.heartbeat_at_ms
     assert hold.heartbeat_at_ms >= hold.admitted_at_ms
 
 
-async def test_many_checkpoints_of_one_shard_are_split(desk: AdmissionDesk) -> None:
+async def test_many_checkpoints_of_one_shard_are_split(desk: AdmissionDesk, redis: Redis) -> None:
+    await open_account(redis)
     gone = [new_request_id() for _ in range(501)]
-    assert await desk.checkpoint([checkpoint(request_id, 1, 1) for request_id in gone]) == gone
+    reply = await desk.checkpoint([checkpoint_for(request_id, 1, 1) for request_id in gone])
+    assert reply.swept == tuple(gone)

@@ -6,7 +6,6 @@ from shared.admission.decisions import (
     Admitted,
     AlreadySettled,
     CallKind,
-    Checkpoint,
     HoldRequest,
     Settled,
 )
@@ -19,6 +18,7 @@ from shared.admission.tests.building import (
     ACCOUNT,
     KEY,
     NAMES,
+    checkpoint_for,
     open_account,
     record_for,
     request_for,
@@ -46,7 +46,7 @@ async def swept(redis: Redis, request: HoldRequest) -> UsageRecord:
 
 async def test_a_lost_stream_is_charged_by_its_last_checkpoint(desk: AdmissionDesk, redis: Redis) -> None:
     request = await admitted(desk, redis)
-    await desk.checkpoint([Checkpoint(ACCOUNT, request.request_id, 10, 7)])
+    await desk.checkpoint([checkpoint_for(request.request_id, 10, 7)])
     record = await swept(redis, request)
     assert (record.tokens_prompt, record.tokens_completion) == (10, 7)
     assert (record.outcome, record.estimated, record.revision) == (Outcome.LOST, True, REVISION_SWEPT)
@@ -66,7 +66,7 @@ async def test_a_lost_stream_without_a_checkpoint_costs_nothing(desk: AdmissionD
 
 async def test_a_lost_whole_call_costs_nothing(desk: AdmissionDesk, redis: Redis) -> None:
     request = await admitted(desk, redis, CallKind.WHOLE)
-    await desk.checkpoint([Checkpoint(ACCOUNT, request.request_id, 10, 7)])
+    await desk.checkpoint([checkpoint_for(request.request_id, 10, 7)])
     record = await swept(redis, request)
     assert (record.tokens, record.outcome) == (0, Outcome.LOST)
     assert (await stored_in(redis)).journal == {request.request_id: (REVISION_SWEPT, 0)}
@@ -74,7 +74,7 @@ async def test_a_lost_whole_call_costs_nothing(desk: AdmissionDesk, redis: Redis
 
 async def test_a_checkpoint_above_the_hold_is_charged_as_the_hold(desk: AdmissionDesk, redis: Redis) -> None:
     request = await admitted(desk, redis)
-    await desk.checkpoint([Checkpoint(ACCOUNT, request.request_id, 12, 99)])
+    await desk.checkpoint([checkpoint_for(request.request_id, 12, 99)])
     record = await swept(redis, request)
     assert (record.tokens_prompt, record.tokens_completion) == (12, 18)
 
@@ -95,7 +95,7 @@ async def test_a_heartbeat_between_reading_and_sweeping_saves_the_request(
 
         async def hget(self, name: str, key: str) -> bytes | None:  # type: ignore[override]
             packed = await redis.hget(name, key)
-            await desk.checkpoint([Checkpoint(ACCOUNT, request.request_id, 10, 7)])
+            await desk.checkpoint([checkpoint_for(request.request_id, 10, 7)])
             assert packed is None or isinstance(packed, bytes)
             return packed
 
@@ -114,9 +114,10 @@ async def test_a_request_is_swept_once(desk: AdmissionDesk, redis: Redis) -> Non
 
 async def test_a_gateway_that_comes_back_learns_it_and_corrects(desk: AdmissionDesk, redis: Redis) -> None:
     request = await admitted(desk, redis)
-    await desk.checkpoint([Checkpoint(ACCOUNT, request.request_id, 10, 2)])
+    await desk.checkpoint([checkpoint_for(request.request_id, 10, 2)])
     await swept(redis, request)
-    assert await desk.checkpoint([Checkpoint(ACCOUNT, request.request_id, 10, 9)]) == [request.request_id]
+    reply = await desk.checkpoint([checkpoint_for(request.request_id, 10, 9)])
+    assert reply.swept == (request.request_id,)
     await write_mirror(redis, ACCOUNT, Snapshot(2, 988, ()), {request.request_id: REVISION_SWEPT})
     served = record_for(request.request_id, 10, 9)
     assert await desk.settle(ACCOUNT, served, tokens_held=30) == Settled(19)
