@@ -12,6 +12,7 @@ from services.metering.entrypoints.events import event_handler
 from services.metering.entrypoints.routes import internal_routes
 from services.metering.entrypoints.schedules import Schedule
 from services.metering.settings import Settings
+from services.metering.use_cases.follow_batches import follow_batches
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
 from shared import postgres, redis_client
@@ -19,6 +20,7 @@ from shared.background import Background
 from shared.bus import connection as bus
 from shared.bus.consumer import Consumer
 from shared.bus.publisher import Publisher
+from shared.clock import utc_now
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
 from shared.postgres import Pool
@@ -28,6 +30,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 MIRROR_EVERY_SECONDS = 1.0
 """Each commit is mirrored at once; this is for what failed, and for another replica's crash in between."""
 SWEEP_EVERY_SECONDS = 5.0
+FOLLOW_EVERY_SECONDS = 1.0
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -64,7 +67,13 @@ def _start(
         "mirror", partial(mirror_changed_accounts, pool, redis), every_seconds=MIRROR_EVERY_SECONDS
     )
     sweep = Schedule("sweep", partial(sweep_stale_holds, redis), every_seconds=SWEEP_EVERY_SECONDS)
+    batches = Schedule("batches", partial(_follow_batches, pool, redis), every_seconds=FOLLOW_EVERY_SECONDS)
     consumer = Consumer(consuming, publisher, SERVICE, event_handler(pool, on_commit=mirror.kick))
     background.start("mirror", mirror.run)
     background.start("sweep", sweep.run)
+    background.start("batches", batches.run)
     background.start("consumer", consumer.run)
+
+
+async def _follow_batches(pool: Pool, redis: Redis) -> None:
+    await follow_batches(pool, redis, utc_now())

@@ -49,6 +49,22 @@ async def find_version(pool: Pool, account_id: AccountId) -> int | None:
     return version
 
 
+async def claim_first_opening(pool: Pool, account_ids: Collection[AccountId]) -> set[AccountId]:
+    """Those that Redis was never told of. From now on it was, whether the caller gets there or not."""
+    rows = await pool.fetch(
+        """
+        UPDATE accounts SET opened_at = now()
+        WHERE opened_at IS NULL AND account_id IN (
+            SELECT account_id FROM accounts WHERE account_id = ANY($1) AND opened_at IS NULL
+            ORDER BY account_id FOR NO KEY UPDATE
+        )
+        RETURNING account_id
+        """,
+        list(account_ids),
+    )
+    return {AccountId(row["account_id"]) for row in rows}
+
+
 async def list_accounts_to_mirror(pool: Pool, *, after: AccountId, limit: int) -> dict[AccountId, int]:
     """Accounts of whose latest version Redis has not heard, with that version, in the order of their ids."""
     rows = await pool.fetch(

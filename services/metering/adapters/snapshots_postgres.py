@@ -1,11 +1,13 @@
-"""The ledger at one instant: what accounts may spend, and what is posted of given requests."""
+"""The ledger at one instant: what accounts may spend, and what is posted of given requests and batches."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.metering.adapters.batches_postgres import list_posted_through
 from services.metering.adapters.grants_postgres import list_open_grants
 from services.metering.adapters.usage_postgres import list_posted_revisions
+from services.metering.domain.batches import Batch
 from services.metering.domain.grants import Grant
 from shared.ids import AccountId
 from shared.postgres import Connection, Pool
@@ -23,19 +25,24 @@ class AccountSnapshot:
 class LedgerSnapshot:
     accounts: dict[AccountId, AccountSnapshot]
     posted_revisions: dict[UUID, int]
+    posted_through: set[Batch]
 
 
 async def read_snapshot(
-    pool: Pool, account_ids: Collection[AccountId], request_ids: Collection[UUID] = ()
+    pool: Pool,
+    account_ids: Collection[AccountId],
+    request_ids: Collection[UUID] = (),
+    batches: Collection[Batch] = (),
 ) -> LedgerSnapshot:
-    """Accounts that the ledger does not know are absent."""
+    """Accounts that the ledger does not know are absent; so are requests and batches that are not posted."""
     async with (
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         accounts = await _read_accounts(connection, account_ids)
         revisions = await list_posted_revisions(connection, request_ids) if request_ids else {}
-    return LedgerSnapshot(accounts, revisions)
+        posted_through = await list_posted_through(connection, batches) if batches else set()
+    return LedgerSnapshot(accounts, revisions, posted_through)
 
 
 async def _read_accounts(

@@ -8,14 +8,18 @@ from redis.asyncio import Redis
 from services.metering.use_cases.list_daily_usage import list_daily_usage
 from services.metering.use_cases.mirror_accounts import mirror_account
 from services.metering.use_cases.read_balance import read_balance
+from shared.admission.mirror import Dropped, IsClosed, IsOpen
 from shared.clock import utc_now
-from shared.contracts.internal import BalanceReply, UsageReply
+from shared.contracts.internal import BalanceReply, MirrorReply, UsageReply
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool
 from shared.settings import Secrets
 
 DAYS_MAX = 366
+
+ASK_AGAIN_MS = 100
+"""While batches from before a loss are still on their way, or another pass came in between."""
 
 AccountInPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{8}$")]
 
@@ -46,9 +50,19 @@ def internal_routes(pool: Pool, redis: Redis, tokens: Secrets) -> APIRouter:
             days=tuple(await list_daily_usage(pool, AccountId(account_id), days=days, today=today))
         )
 
-    @router.post("/mirror", status_code=204)
+    @router.post("/mirror", status_code=204, responses={202: {"model": MirrorReply}})
     async def mirror(account_id: AccountInPath) -> Response:
-        await mirror_account(pool, redis, AccountId(account_id))
-        return Response(status_code=204)
+        match await mirror_account(pool, redis, AccountId(account_id)):
+            case IsOpen():
+                return Response(status_code=204)
+            case IsClosed(opens_in_ms):
+                return _ask_again(max(opens_in_ms, ASK_AGAIN_MS))
+            case Dropped():
+                return _ask_again(ASK_AGAIN_MS)
 
     return router
+
+
+def _ask_again(opens_in_ms: int) -> Response:
+    reply = MirrorReply(opens_in_ms=opens_in_ms)
+    return Response(reply.model_dump_json(), status_code=202, media_type="application/json")

@@ -115,6 +115,10 @@ class Books:
     async def post(self, *records: UsageRecord, event_id: UUID | None = None) -> None:
         await post_usage(self.pool, event_id or new_uuid7(), batch(*records), NOON)
 
+    async def post_batch(self, gateway: str, sequence: int, *records: UsageRecord) -> None:
+        event = UsageRecorded(gateway=gateway, sequence=sequence, records=records)
+        await post_usage(self.pool, new_uuid7(), event, NOON)
+
     async def is_to_mirror(self, account_id: AccountId) -> bool:
         return account_id in await list_accounts_to_mirror(self.pool, after=AccountId(""), limit=1000)
 

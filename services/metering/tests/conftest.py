@@ -29,5 +29,12 @@ def books(pool: Pool) -> Books:
 
 
 @pytest.fixture
+async def no_batches(pool: Pool) -> None:
+    """What other tests published and posted is forgotten."""
+    await pool.execute("DELETE FROM posted_batches")
+    await pool.execute("DELETE FROM gateways")
+
+
+@pytest.fixture
 def gateway(redis: Redis) -> Gateway:
     return Gateway(redis)

@@ -5,19 +5,21 @@ from uuid import UUID
 
 from redis.asyncio import Redis
 
-from services.metering.tests.building import Books, record_for
+from services.metering.tests.building import NOON, Books, record_for
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from shared.admission.balances import BalanceView
 from shared.admission.decisions import Admitted, CallKind, Checkpoint, Decision, HoldRequest, PromptCount
 from shared.admission.desk import AdmissionDesk
 from shared.admission.key_records import KeyRecord, KeyState, put_key
-from shared.admission.mirror import open_request_ids
+from shared.admission.keys import AccountKeys
+from shared.admission.mirror import begin_pass
 from shared.admission.stream import SettlementStream
 from shared.contracts.gateway import REVISION_SERVED, UsageRecord
 from shared.ids import AccountId, KeyDigest, KeyId, RequestId, new_request_id
 
 KEY = KeyId("0197b1c2-0000-7000-8000-000000000001")
 PROMPT = 10
+MODEL = "gemma-3-270m-it-Q4_K_M.gguf"
 
 
 class Gateway:
@@ -47,7 +49,7 @@ class Gateway:
             digest=_digest_of(account_id),
             account_id=account_id,
             endpoint="/v1/chat/completions",
-            model="gemma-3-270m-it-Q4_K_M.gguf",
+            model=MODEL,
             kind=kind,
             tokens_prompt=PROMPT,
             prompt_count=PromptCount.EXACT,
@@ -63,7 +65,7 @@ class Gateway:
         return request_id
 
     async def checkpoint(self, account_id: AccountId, request_id: RequestId, tokens: int) -> None:
-        await self.desk.checkpoint([Checkpoint(account_id, request_id, PROMPT, tokens - PROMPT)])
+        await self.desk.checkpoint([checkpoint_for(account_id, request_id, tokens)])
 
     async def settle(
         self, account_id: AccountId, request_id: RequestId, tokens: int, *, revision: int = REVISION_SERVED
@@ -90,8 +92,29 @@ class Gateway:
     async def available(self, account_id: AccountId) -> int:
         return (await self.balance(account_id)).available
 
-    async def open_ids(self, account_id: AccountId) -> set[RequestId]:
-        return await open_request_ids(self._redis, account_id)
+    async def open_ids(self, account_id: AccountId) -> frozenset[RequestId]:
+        return (await begin_pass(self._redis, account_id)).request_ids
+
+
+async def end_the_wait(redis: Redis, account_id: AccountId) -> None:
+    """Time is the test's: the account has been closed for long enough."""
+    await redis.hset(AccountKeys(account_id).account, "opens_at", 1)
+
+
+def checkpoint_for(account_id: AccountId, request_id: RequestId, tokens: int) -> Checkpoint:
+    return Checkpoint(
+        account_id=account_id,
+        request_id=request_id,
+        digest=_digest_of(account_id),
+        key_id=KEY,
+        kind=CallKind.STREAM,
+        endpoint="/v1/chat/completions",
+        model=MODEL,
+        tokens_held=tokens,
+        admitted_at=NOON,
+        tokens_prompt=PROMPT,
+        tokens_completion=tokens - PROMPT,
+    )
 
 
 def _digest_of(account_id: AccountId) -> KeyDigest:

@@ -12,9 +12,13 @@ from redis.asyncio import Redis
 from services.metering.app import build_app
 from services.metering.settings import Settings
 from services.metering.tests.building import Books, record_for
-from services.metering.tests.gateway import Gateway
+from services.metering.tests.gateway import Gateway, end_the_wait
+from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
+from shared.admission.mirror import WAIT_BEFORE_OPENING_MS
+from shared.admission.sequences import write_sequence
 from shared.api_keys import new_account_id
 from shared.clock import utc_now
+from shared.contracts.internal import MirrorReply
 from shared.migrations import SchemaMismatch
 from tests.support.eventually import eventually
 from tests.support.servers import ServiceDatabase
@@ -81,14 +85,39 @@ async def test_usage_is_listed_by_day_for_as_long_as_asked(metering: httpx.Async
     assert (await metering.get(path, params={"days": 0})).status_code == 400
 
 
-async def test_a_redis_that_lost_an_account_has_it_back_after_one_call(
+async def test_an_account_that_redis_lost_is_closed_until_the_wait_is_over(
     metering: httpx.AsyncClient, books: Books, redis: Redis
 ) -> None:
     account_id = await books.open_account()
     await redis.flushdb()
-    reply = await metering.post(f"/internal/accounts/{account_id}/mirror")
+    path = f"/internal/accounts/{account_id}/mirror"
+    reply = await metering.post(path)
     assert (reply.status_code, reply.content) == (204, b"")
     assert await Gateway(redis).available(account_id) == 1000
+    await redis.flushdb()
+    reply = await metering.post(path)
+    assert reply.status_code == 202
+    assert 0 < MirrorReply.model_validate_json(reply.content).opens_in_ms <= WAIT_BEFORE_OPENING_MS
+    await end_the_wait(redis, account_id)
+    assert (await metering.post(path)).status_code == 204
+    assert await Gateway(redis).available(account_id) == 1000
+
+
+async def test_it_says_when_to_ask_again_while_batches_are_on_their_way(
+    metering: httpx.AsyncClient, books: Books, redis: Redis
+) -> None:
+    account_id = await books.open_account()
+    await mirror_changed_accounts(books.pool, redis)
+    await redis.flushdb()
+    await write_sequence(redis, "gateway-of-this-test", 1)
+    path = f"/internal/accounts/{account_id}/mirror"
+    await metering.post(path)
+    await end_the_wait(redis, account_id)
+    reply = await metering.post(path)
+    assert (reply.status_code, reply.json()) == (202, {"opens_in_ms": 100})
+    await books.post_batch("gateway-of-this-test", 1, record_for(account_id, 30))
+    assert (await metering.post(path)).status_code == 204
+    assert await Gateway(redis).available(account_id) == 970
 
 
 @pytest.mark.parametrize(("method", "what"), [("POST", "mirror"), ("GET", "balance")])

@@ -7,16 +7,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.metering.adapters.accounts_postgres import list_accounts_to_mirror
-from services.metering.domain.accounts import AccountUnknown
 from services.metering.entrypoints.schedules import Schedule
 from services.metering.tests.building import Books, record_for
 from services.metering.tests.gateway import Gateway
 from services.metering.tests.running import running
-from services.metering.use_cases.mirror_accounts import mirror_account, mirror_changed_accounts
+from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from shared.admission.keys import AccountKeys
-from shared.api_keys import new_account_id
-from shared.ids import AccountId
 from shared.postgres import open_pool
 from shared.redis_client import open_redis
 from tests.support.eventually import eventually
@@ -32,7 +28,7 @@ async def test_an_account_that_redis_refuses_keeps_no_other_from_its_mirror(
     await books.post(*(record_for(account_id, 10) for account_id in accounts))
     await mirror_changed_accounts(books.pool, redis)
     assert [await books.is_to_mirror(account_id) for account_id in accounts] == [False, True, False]
-    await redis.delete(AccountKeys(accounts[1]).account)
+    await redis.hset(AccountKeys(accounts[1]).account, "held", 0)
     await mirror_changed_accounts(books.pool, redis)
     assert await gateway.available(accounts[1]) == 990
 
@@ -71,17 +67,6 @@ async def test_the_mirror_outlives_the_loss_of_both_its_servers(
         await eventually(partial(gateway.shows, account_id, 970))
 
 
-async def test_a_redis_that_lost_an_account_gets_it_on_demand(
-    books: Books, redis: Redis, gateway: Gateway
-) -> None:
-    account_id = await gateway.open_account(books)
-    await redis.flushdb()
-    await mirror_account(books.pool, redis, account_id)
-    assert await gateway.available(account_id) == 1000
-    with pytest.raises(AccountUnknown):
-        await mirror_account(books.pool, redis, new_account_id())
-
-
 async def test_replicas_that_mirror_at_once_end_in_the_same_state(
     books: Books, redis_url: str, gateway: Gateway
 ) -> None:
@@ -90,4 +75,4 @@ async def test_replicas_that_mirror_at_once_end_in_the_same_state(
     async with open_redis(redis_url) as replica, open_redis(redis_url) as another:
         await asyncio.gather(*(mirror_changed_accounts(books.pool, each) for each in (replica, another)))
     assert [await gateway.available(account_id) for account_id in accounts] == [990] * 40
-    assert not await list_accounts_to_mirror(books.pool, after=AccountId(""), limit=1)
+    assert not any([await books.is_to_mirror(account_id) for account_id in accounts])

@@ -1,31 +1,54 @@
-"""Carries posted balances into Redis, versioned and convergent.
+"""Carries posted balances into Redis, versioned and convergent, and opens accounts there.
 
 A pass reads which requests are open in Redis, *then* the ledger in one snapshot, *then* writes: a request
 leaves Redis's journal in the instant in which the posted balance contains it. A pass is marked with the
 version that was known before it began: only what was posted up to then was certainly open in Redis when
-the ids were read. A pass that fails, or that Redis drops, is not marked, and so comes again.
+the ids were read. A pass that fails, that Redis drops, or that leaves the account closed is not marked, and
+so comes again; an account that nothing happened to since Redis lost it opens when somebody asks.
 """
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from services.metering.adapters.accounts_postgres import find_version, list_accounts_to_mirror, mark_mirrored
-from services.metering.adapters.snapshots_postgres import AccountSnapshot, LedgerSnapshot, read_snapshot
+from services.metering.adapters.accounts_postgres import (
+    claim_first_opening,
+    find_version,
+    list_accounts_to_mirror,
+    mark_mirrored,
+)
+from services.metering.adapters.batches_postgres import list_announced
+from services.metering.adapters.snapshots_postgres import LedgerSnapshot, read_snapshot
 from services.metering.domain.accounts import AccountUnknown
-from shared.admission.mirror import Snapshot, open_request_ids, write_mirror
+from services.metering.domain.batches import batches_of, is_drained, last_of_each
+from services.metering.use_cases.mirrored import as_mirrored
+from shared.admission.mirror import (
+    Absent,
+    Closed,
+    Dropped,
+    IsClosed,
+    IsOpen,
+    KeepDraining,
+    Open,
+    OpenDrained,
+    Opening,
+    OpenNew,
+    Pass,
+    Sequences,
+    Written,
+    begin_pass,
+    write_mirror,
+)
+from shared.admission.sequences import read_sequences
 from shared.ids import AccountId, RequestId
 from shared.postgres import Pool
 
 ACCOUNTS_PER_PASS = 32
 """Each takes a connection to Redis at the same time: half of what the client may open."""
-UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MILLISECOND = timedelta(milliseconds=1)
 
 log = structlog.get_logger()
 
@@ -38,57 +61,109 @@ async def mirror_changed_accounts(pool: Pool, redis: Redis) -> None:
         after = next(reversed(versions))
 
 
-async def mirror_account(pool: Pool, redis: Redis, account_id: AccountId) -> None:
+async def mirror_account(pool: Pool, redis: Redis, account_id: AccountId) -> Written:
     """For a Redis that has lost it. Raises AccountUnknown."""
     version = await find_version(pool, account_id)
     if version is None:
         raise AccountUnknown(account_id)
-    await _mirror(pool, redis, {account_id: version})
+    return (await _mirror(pool, redis, {account_id: version}))[account_id]
 
 
-async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -> None:
-    open_ids = await _read_open_ids(redis, versions.keys())
-    request_ids = [UUID(request_id) for ids in open_ids.values() for request_id in ids]
-    ledger = await read_snapshot(pool, versions.keys(), request_ids)
-    accepted = await _write(redis, ledger, open_ids)
-    await mark_mirrored(pool, {account_id: versions[account_id] for account_id in accepted})
-    for account_id in versions.keys() - accepted:
-        log.info("mirror_dropped", account_id=account_id, version=versions[account_id])
+async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -> dict[AccountId, Written]:
+    passes = await _begin(redis, versions.keys())
+    new = await _claim_new(pool, passes)
+    drains = await _drains(pool, redis, passes)
+    ledger = await read_snapshot(
+        pool,
+        versions.keys(),
+        [UUID(request_id) for begun in passes.values() for request_id in begun.request_ids],
+        {batch for drain in drains.values() for batch in batches_of(drain)},
+    )
+    openings = {
+        account_id: _opening(begun.account, account_id in new, drains.get(account_id), ledger)
+        for account_id, begun in passes.items()
+    }
+    written = await _write(redis, ledger, passes, openings)
+    opened = {account_id for account_id, outcome in written.items() if outcome == IsOpen()}
+    await mark_mirrored(pool, {account_id: versions[account_id] for account_id in opened})
+    return written
 
 
-async def _read_open_ids(redis: Redis, account_ids: Collection[AccountId]) -> dict[AccountId, set[RequestId]]:
-    found = await asyncio.gather(*(open_request_ids(redis, account_id) for account_id in account_ids))
-    return dict(zip(account_ids, found, strict=True))
+async def _begin(redis: Redis, account_ids: Collection[AccountId]) -> dict[AccountId, Pass]:
+    begun = await asyncio.gather(*(begin_pass(redis, account_id) for account_id in account_ids))
+    return dict(zip(account_ids, begun, strict=True))
+
+
+async def _claim_new(pool: Pool, passes: Mapping[AccountId, Pass]) -> set[AccountId]:
+    """Those that no Redis has ever had: nothing of them can have been lost."""
+    absent = [account_id for account_id, begun in passes.items() if isinstance(begun.account, Absent)]
+    return await claim_first_opening(pool, absent) if absent else set()
+
+
+async def _drains(pool: Pool, redis: Redis, passes: Mapping[AccountId, Pass]) -> dict[AccountId, Sequences]:
+    """What must be posted before each account opens, of those whose wait is over. Settled by the first pass
+    after it: by then every gateway has told again what it had published."""
+    waiting = {
+        account_id: begun.account
+        for account_id, begun in passes.items()
+        if isinstance(begun.account, Closed) and begun.account.opens_in_ms == 0
+    }
+    if not waiting:
+        return {}
+    published = last_of_each(await read_sequences(redis), await list_announced(pool))
+    return {
+        account_id: published if closed.drain is None else closed.drain
+        for account_id, closed in waiting.items()
+    }
+
+
+def _opening(
+    account: Absent | Closed | Open, is_new: bool, drain: Sequences | None, ledger: LedgerSnapshot
+) -> Opening | None:
+    match account:
+        case Absent() if is_new:
+            return OpenNew(account)
+        case Closed() if drain is not None:
+            return (
+                OpenDrained(account)
+                if is_drained(drain, ledger.posted_through)
+                else KeepDraining(account, drain)
+            )
+        case _:
+            return None
 
 
 async def _write(
-    redis: Redis, ledger: LedgerSnapshot, open_ids: Mapping[AccountId, set[RequestId]]
-) -> set[AccountId]:
-    """The accounts whose write Redis took; it drops one that is older than what it has."""
-
-    async def write(account_id: AccountId, ids: set[RequestId]) -> bool:
-        snapshot = _as_mirrored(ledger.accounts[account_id])
+    redis: Redis,
+    ledger: LedgerSnapshot,
+    passes: Mapping[AccountId, Pass],
+    openings: Mapping[AccountId, Opening | None],
+) -> dict[AccountId, Written]:
+    async def write(account_id: AccountId) -> Written:
+        snapshot = as_mirrored(ledger.accounts[account_id])
+        posted = _posted_among(passes[account_id].request_ids, ledger.posted_revisions)
         try:
-            return await write_mirror(
-                redis, account_id, snapshot, _posted_among(ids, ledger.posted_revisions)
-            )
+            return await write_mirror(redis, account_id, snapshot, posted, opening=openings[account_id])
         except ResponseError as error:  # of this account alone: the others go on
             log.error("mirror_refused", account_id=account_id, reason=str(error))
-            return False
+            return Dropped()
 
-    taken = await asyncio.gather(*(write(account_id, ids) for account_id, ids in open_ids.items()))
-    return {account_id for account_id, was_taken in zip(open_ids, taken, strict=True) if was_taken}
+    written = dict(zip(passes, await asyncio.gather(*map(write, passes)), strict=True))
+    _report(passes, written)
+    return written
 
 
-def _as_mirrored(account: AccountSnapshot) -> Snapshot:
-    """Grants that have ended are among them: whether one has, Redis's clock decides."""
-    posted = sum(grant.remaining for grant in account.grants if grant.expires_at is None)
-    ending = [
-        (str(grant.grant_id), grant.remaining, (grant.expires_at - UNIX_EPOCH) // MILLISECOND)
-        for grant in account.grants
-        if grant.expires_at is not None
-    ]
-    return Snapshot(account.version, posted, ending)
+def _report(passes: Mapping[AccountId, Pass], written: Mapping[AccountId, Written]) -> None:
+    for account_id, outcome in written.items():
+        match passes[account_id].account, outcome:
+            case _, Dropped():
+                log.info("mirror_dropped", account_id=account_id)
+            case Absent(), IsClosed():
+                log.warning("account_lost_by_redis", account_id=account_id)
+            case Closed(), IsOpen():
+                log.info("account_opened_again", account_id=account_id)
+            case _:
+                pass
 
 
 def _posted_among(ids: Iterable[RequestId], revisions: Mapping[UUID, int]) -> dict[RequestId, int]:

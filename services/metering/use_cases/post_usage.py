@@ -7,10 +7,12 @@ from uuid import UUID
 import structlog
 
 from services.metering.adapters.accounts_postgres import lock_accounts
+from services.metering.adapters.batches_postgres import add_batch
 from services.metering.adapters.daily_usage_postgres import change_days
 from services.metering.adapters.entries_postgres import post_entries
 from services.metering.adapters.grants_postgres import list_open_grants
 from services.metering.adapters.usage_postgres import add_usage, list_posted
+from services.metering.domain.batches import Batch
 from services.metering.domain.postings import Book, Posted, Posting, post
 from shared import inbox
 from shared.contracts.gateway import UsageRecord, UsageRecorded
@@ -33,6 +35,7 @@ async def post_usage(pool: Pool, event_id: UUID, event: UsageRecorded, now: date
         books = await _load(connection, records)
         postings = {account_id: post(records[account_id], books[account_id]) for account_id in records}
         await _store(connection, postings, now)
+        await add_batch(connection, Batch(event.gateway, event.sequence))
     _report_uncollected(postings)
 
 

@@ -3,11 +3,15 @@
 The charge goes to the journal and the settlement stream and reaches the ledger like any other; should the
 gateway come back, its own count has a higher revision and corrects this one. Replica-safe: one script
 decides whether a hold is still stale.
+
+A Redis that was away (restarted, emptied, stopped, cut off) has heard nobody: until it has answered for as
+long as a hold may be silent, no silence is a sign.
 """
 
 import structlog
 from redis.asyncio import Redis
 
+from shared.admission.epoch import read_epoch
 from shared.admission.shards import SHARDS
 from shared.admission.sweep import StaleLease, Swept, stale_leases, sweep
 
@@ -19,6 +23,8 @@ log = structlog.get_logger()
 
 
 async def sweep_stale_holds(redis: Redis, *, stale_after_seconds: float = STALE_AFTER_SECONDS) -> None:
+    if (await read_epoch(redis)).steady_seconds < stale_after_seconds:
+        return
     for shard in range(SHARDS):
         for lease in await stale_leases(redis, shard, stale_after_seconds, LEASES_PER_SHARD_MAX):
             await _sweep(redis, lease, stale_after_seconds)
