@@ -11,6 +11,12 @@ from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available, new_account, open_account
+from services.gateway.tests.support.chat import (
+    CHAT,
+    QUESTION,
+    STREAMED,
+    until_generating,
+)
 from services.gateway.tests.support.owners import Owners
 from services.gateway.tests.support.usage import UsageListener
 from services.gateway.use_cases import watch_backlog
@@ -27,9 +33,6 @@ from tests.support.eventually import eventually
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.upstream import PARIS, Script, StandInUpstream
 
-CHAT = "/v1/chat/completions"
-QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
-STREAMED = QUESTION | {"stream": True}
 TOKENS_OF_ONE = 5 + len(PARIS)
 
 
@@ -103,10 +106,7 @@ async def test_when_redis_goes_away_running_answers_finish_and_their_usage_goes_
     upstream.script = Script(pauses_after=2)
     call = asyncio.create_task(gateway.post(CHAT, json=body, headers=account.headers))
 
-    async def is_generating() -> bool:
-        return bool(upstream.generations)
-
-    await eventually(is_generating)
+    await until_generating(upstream)
     await redis_line.cut()
     upstream.resume.set()
     reply = await call

@@ -1,7 +1,6 @@
 """Stopping: what runs may finish, what is owed is settled and published before the process ends."""
 
 import asyncio
-from typing import Any
 
 import httpx
 from redis.asyncio import Redis
@@ -9,22 +8,16 @@ from redis.asyncio import Redis
 from services.gateway.app import build_app
 from services.gateway.tests.conftest import SettingsFactory
 from services.gateway.tests.support.accounts import Account, available
+from services.gateway.tests.support.chat import (
+    CHAT,
+    QUESTION,
+    STREAMED,
+    until_generating,
+)
 from services.gateway.tests.support.serving import serving
 from services.gateway.tests.support.usage import UsageListener
 from shared.contracts.gateway import Outcome
-from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream
-
-CHAT = "/v1/chat/completions"
-QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
-STREAMED = QUESTION | {"stream": True}
-
-
-async def started(upstream: StandInUpstream) -> None:
-    async def is_generating() -> bool:
-        return bool(upstream.generations)
-
-    await eventually(is_generating)
 
 
 async def test_running_answers_finish_and_are_published(
@@ -37,7 +30,7 @@ async def test_running_answers_finish_and_are_published(
     upstream.script = Script(pauses_after=2)
     async with httpx.AsyncClient(timeout=20) as client, serving(build_app(settings_with())) as url:
         call = asyncio.create_task(client.post(url + CHAT, json=STREAMED, headers=account.headers))
-        await started(upstream)
+        await until_generating(upstream)
         asyncio.get_running_loop().call_later(0.3, upstream.resume.set)
     reply = await call
     assert reply.text.endswith("data: [DONE]\n\n")
@@ -55,7 +48,7 @@ async def test_a_stream_that_does_not_end_in_time_is_cut_aloud_and_charged_for_w
     upstream.script = Script(pauses_after=2)
     async with httpx.AsyncClient(timeout=20) as client, serving(build_app(settings_with())) as url:
         call = asyncio.create_task(client.post(url + CHAT, json=STREAMED, headers=account.headers))
-        await started(upstream)
+        await until_generating(upstream)
     reply = await call
     assert '"error"' in reply.text
     assert "[DONE]" not in reply.text
@@ -70,7 +63,7 @@ async def test_a_whole_call_that_does_not_end_in_time_runs_on_until_it_is_settle
     upstream.script = Script(pauses_after=2)
     async with httpx.AsyncClient(timeout=20) as client, serving(build_app(settings_with())) as url:
         call = asyncio.create_task(client.post(url + CHAT, json=QUESTION, headers=account.headers))
-        await started(upstream)
+        await until_generating(upstream)
         asyncio.get_running_loop().call_later(2.5, upstream.resume.set)
     await asyncio.wait({call})
     assert await available(redis, account) == 100_000 - 5 - len(PARIS)
