@@ -58,7 +58,9 @@ class HttpxUpstream:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers=headers,
-            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
+            timeout=httpx.Timeout(
+                timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS
+            ),
             limits=httpx.Limits(
                 max_connections=concurrency + SPARE_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
             ),

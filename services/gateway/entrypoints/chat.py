@@ -95,7 +95,9 @@ class ChatEndpoint:
         gone = asyncio.get_running_loop().create_task(http.disconnected(receive))
         try:
             request = await self._admit(caller, chat, gone)
-            if chat.stream:
+            if gone.done():
+                self._settlements.end(request, Ending.NOT_ANSWERED)
+            elif chat.stream:
                 await self._stream(request, send, caller, gone)
             else:
                 await self._whole(request, send, caller, gone)

@@ -8,14 +8,23 @@ import pytest
 from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
-from services.gateway.tests.support.accounts import Account, available, held, nothing_is_held, open_account
+from services.gateway.tests.support.accounts import (
+    Account,
+    available,
+    held,
+    new_account,
+    nothing_is_held,
+    open_account,
+)
 from services.gateway.tests.support.chat import (
     CHAT,
     QUESTION,
     STREAMED,
     until_generating,
 )
+from services.gateway.tests.support.owners import Owners
 from services.gateway.tests.support.usage import UsageListener
+from shared.admission.keys import AccountKeys
 from shared.contracts.gateway import Outcome
 from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream
@@ -121,4 +130,31 @@ async def test_a_client_that_leaves_our_queue_pays_nothing_and_generates_nothing
     upstream.resume.set()
     await running
     assert len(upstream.generations) == 1
+    assert await available(redis, account) == TOKENS
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+async def test_a_client_that_leaves_while_it_is_admitted_pays_nothing_and_generates_nothing(
+    body: dict[str, Any], gateway: httpx.AsyncClient, redis: Redis, upstream: StandInUpstream, owners: Owners
+) -> None:
+    account, asked_before = new_account(), owners.asked_for_keys
+    owners.know_key(account)
+    owners.know_balance(account, TOKENS)
+    owners.may_answer.clear()
+    asking = asyncio.create_task(gateway.post(CHAT, json=body, headers=account.headers))
+
+    async def is_asked() -> bool:
+        return owners.asked_for_keys > asked_before
+
+    await eventually(is_asked)
+    asking.cancel()
+    await asyncio.wait({asking})
+    owners.may_answer.set()
+
+    async def has_ended() -> bool:
+        names = AccountKeys(account.account_id)
+        return await redis.exists(names.account) > 0 and not await redis.exists(names.holds)
+
+    await eventually(has_ended)
+    assert upstream.generations == []
     assert await available(redis, account) == TOKENS

@@ -161,7 +161,7 @@ async def test_too_many_unconfirmed_settlements_are_503(
     amqp_line: TcpProxy, start_gateway: GatewayFactory, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_backlog, "INTERVAL_SECONDS", 0.02)
-    monkeypatch.setattr(watch_backlog.Backlog.__init__, "__kwdefaults__", {"unconfirmed_max": 1})
+    monkeypatch.setattr(watch_backlog, "UNCONFIRMED_MAX", 1)
     await amqp_line.cut()
     gateway = await start_gateway(amqp_url=amqp_line.url)
 
