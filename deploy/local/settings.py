@@ -21,7 +21,7 @@ class LocalSettings:
 
     root: Path
     local_dir: Path
-    bind: str
+    addresses: tuple[str, ...]
     port: int
     base_url: str
     given: Mapping[str, str]
@@ -29,8 +29,7 @@ class LocalSettings:
     @property
     def edge_url(self) -> str:
         """Where the edge is reached from this machine, whatever its public name."""
-        address = "127.0.0.1" if self.bind == ANY_ADDRESS else self.bind
-        return f"http://{address}:{self.port}"
+        return f"http://{reachable(self.addresses[0])}:{self.port}"
 
     @property
     def runs_own_model(self) -> bool:
@@ -66,11 +65,22 @@ def load_settings(
     return LocalSettings(
         root=root,
         local_dir=(root / (environment.get("LOCAL_DIR") or in_file.get("LOCAL_DIR") or ".local")).absolute(),
-        bind=given.get("GATEWAY_BIND", "127.0.0.1"),
+        addresses=_addresses(given),
         port=port,
         base_url=base_url,
         given={"LOCAL_FAKES": _default_fakes(base_url), **given},
     )
+
+
+def reachable(address: str) -> str:
+    """Where a server that listens there is reached from this machine."""
+    return "127.0.0.1" if address == ANY_ADDRESS else address
+
+
+def _addresses(given: Mapping[str, str]) -> tuple[str, ...]:
+    first = given.get("GATEWAY_BIND", "127.0.0.1")
+    second = given.get("TAILNET_BIND", first)
+    return (first,) if second == first else (first, second)
 
 
 def _default_fakes(base_url: str) -> str:

@@ -51,6 +51,11 @@ def test_a_public_base_url_brings_no_stand_ins(tmp_path: Path) -> None:
     assert not load(tmp_path, BASE_URL="https://promptlyapi.com").runs_mailbox
 
 
+def test_a_tailnet_address_is_a_second_one(tmp_path: Path) -> None:
+    assert load(tmp_path).addresses == ("127.0.0.1",)
+    assert load(tmp_path, TAILNET_BIND="100.64.0.1").addresses == ("127.0.0.1", "100.64.0.1")
+
+
 @pytest.mark.parametrize(
     ("environment", "named"),
     [
