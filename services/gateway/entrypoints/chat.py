@@ -16,6 +16,7 @@ from services.gateway.use_cases.admit import Admission
 from services.gateway.use_cases.answer_whole import WholeAnswers
 from services.gateway.use_cases.caller import Caller
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
+from services.gateway.use_cases.outage import out_of_service
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.tasks import Tasks
@@ -106,9 +107,10 @@ class ChatEndpoint:
 
     async def _read(self, receive: Receive) -> ChatRequest | PromptlyError:
         try:
-            return self._backlog.refusal() or parse_chat_request(await http.read_body(receive), self._limits)
+            chat = parse_chat_request(await http.read_body(receive), self._limits)
         except PromptlyError as problem:
             return problem
+        return self._backlog.refusal() or chat
 
     async def _admit(self, caller: Caller, chat: ChatRequest, gone: asyncio.Task[None]) -> OpenRequest:
         hold = await self._admission.admit(caller, chat, ENDPOINT, still_wanted=lambda: not gone.done())
@@ -144,7 +146,12 @@ class ChatEndpoint:
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
         answering = self._start(request, self._whole_answers.answer(request))
-        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # this process is stopping
+            if not request.is_generating:
+                answering.cancel()
+                raise out_of_service() from None
         if gone.done() and not request.is_generating:
             answering.cancel()
             return
@@ -168,8 +175,10 @@ async def _until_done(
 
 
 async def _say_farewell(request: OpenRequest, listener: Listener) -> None:
-    if not request.was_cut or not listener.has_begun:
+    if not request.was_cut:
         return
+    if not listener.has_begun:
+        raise out_of_service()
     with suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL_TIMEOUT_SECONDS):
             await listener.end_with(UpstreamFailed(CUT_OFF))
