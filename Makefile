@@ -55,9 +55,11 @@ test: ## everything: check, then all tests on real servers
 	$(VENV)/pytest
 
 parked: ## list the messages that no retry could handle
+	@$(INSTALLED)
 	@$(LOCAL) parked
 
 replay: ## put parked messages back: all, or one service's: SERVICE=metering
+	@$(INSTALLED)
 	@$(LOCAL) replay $(if $(SERVICE),"$$SERVICE")
 
 SERVICES := --extra gateway --extra accounts --extra metering --extra billing --extra notifier --extra local
