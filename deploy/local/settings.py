@@ -13,6 +13,8 @@ from deploy.local.failures import LocalFailure
 ROOT = Path(__file__).parents[2]
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 ANY_ADDRESS = "0.0.0.0"
+# Docker compose reads its own settings from the same file.
+COMPOSE_PREFIX = "COMPOSE_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class LocalSettings:
 
     @property
     def mails(self) -> Path:
-        return Path(self.given.get("MAIL_DIR") or self.local_dir / "mail")
+        return self.root / (self.given.get("MAIL_DIR") or self.local_dir / "mail")
 
     @property
     def logs(self) -> Path:
@@ -89,6 +91,7 @@ def _default_fakes(base_url: str) -> str:
 
 def _refuse_unknown(env_file: Path, in_file: Mapping[str, str], known: set[str]) -> None:
     unknown = sorted(in_file.keys() - known - {"PORT", "LOCAL_DIR"})
+    unknown = [name for name in unknown if not name.startswith(COMPOSE_PREFIX)]
     if unknown:
         raise LocalFailure(f"{unknown[0]} in {env_file} is no setting of ours: .env.template has the names.")
 
@@ -100,6 +103,13 @@ def _port(text: str) -> int:
 
 
 def _check_url(name: str, value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_http_url(value):
         raise LocalFailure(f"{name} is {value!r}: give an address such as http://127.0.0.1:8502.")
+
+
+def _is_http_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False

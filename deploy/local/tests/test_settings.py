@@ -62,6 +62,7 @@ def test_a_tailnet_address_is_a_second_one(tmp_path: Path) -> None:
         ({"PORT": "80a"}, "PORT"),
         ({"PORT": "70000"}, "PORT"),
         ({"LLAMA_BASE_URL": "100.64.0.2:8502"}, "LLAMA_BASE_URL"),
+        ({"LLAMA_BASE_URL": "http://100.64.0.2:port"}, "LLAMA_BASE_URL"),
         ({"BASE_URL": "promptlyapi.com"}, "BASE_URL"),
     ],
 )
@@ -73,3 +74,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, environment: dict[str, str], n
 def test_a_misspelt_name_in_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LocalFailure, match="LAMA_BASE_URL"):
         load(tmp_path, "LAMA_BASE_URL=http://127.0.0.1:1\n")
+
+
+def test_what_docker_compose_reads_from_the_file_is_left_to_it(tmp_path: Path) -> None:
+    assert "COMPOSE_PROJECT_NAME" not in load(tmp_path, "COMPOSE_PROJECT_NAME=staging\n").given
