@@ -60,6 +60,18 @@ async def test_a_client_that_leaves_mid_stream_pays_for_what_was_received_and_th
     await nothing_is_held(redis, account)
 
 
+async def test_a_client_that_leaves_after_the_last_event_has_had_a_complete_answer(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream, usage: UsageListener
+) -> None:
+    upstream.script = Script(pauses_after_done=True)
+    async with gateway.stream("POST", CHAT, json=STREAMED, headers=account.headers) as reply:
+        async for line in reply.aiter_lines():
+            if line == "data: [DONE]":
+                break
+    record = await usage.record_of(reply.headers["x-request-id"])
+    assert (record.outcome, record.estimated) == (Outcome.COMPLETED, False)
+
+
 async def abandon(
     gateway: httpx.AsyncClient, account: Account, body: dict[str, Any], upstream: StandInUpstream
 ) -> None:

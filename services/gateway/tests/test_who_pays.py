@@ -1,5 +1,6 @@
 """Who pays when an answer is completed, and when the upstream fails it."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available, nothing_is_held
-from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED
+from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, until_generating
 from services.gateway.tests.support.usage import UsageListener
 from shared.contracts.gateway import Outcome
 from tests.support.upstream import PARIS, Script, StandInUpstream
@@ -18,7 +19,7 @@ from tests.support.upstream_wire import MODEL_NAME
 TOKENS = 100_000
 
 
-async def test_a_whole_answer_is_settled_before_it_leaves_and_charged_by_the_upstreams_usage(
+async def test_a_whole_answer_is_charged_by_the_upstreams_usage(
     gateway: httpx.AsyncClient,
     account: Account,
     redis: Redis,
@@ -33,6 +34,20 @@ async def test_a_whole_answer_is_settled_before_it_leaves_and_charged_by_the_ups
     assert record.tokens == tokens == reply.json()["usage"]["total_tokens"]
     assert (record.outcome, record.estimated, record.model) == (Outcome.COMPLETED, False, MODEL_NAME)
     assert (record.account_id, record.key_id) == (account.account_id, account.key_record.key_id)
+
+
+async def test_a_whole_answer_waits_for_its_settlement(
+    gateway: httpx.AsyncClient, account: Account, redis: Redis, upstream: StandInUpstream
+) -> None:
+    upstream.script = Script(pauses_after=2)
+    call = asyncio.create_task(gateway.post(CHAT, json=QUESTION, headers=account.headers))
+    await until_generating(upstream)
+    loop = asyncio.get_running_loop()
+    paused_at = loop.time()
+    await redis.client_pause(300, all=False)
+    upstream.resume.set()
+    assert (await call).status_code == 200
+    assert loop.time() - paused_at > 0.28, "Redis took no writes for 300 ms"
 
 
 async def test_a_streamed_answer_is_charged_by_the_upstreams_usage(
