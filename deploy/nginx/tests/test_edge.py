@@ -61,7 +61,7 @@ def run_edge(folder: Path, at: dict[str, str], *, mail_port: int | None, trusted
     )
     child = processes.start(spec, marker=folder)
     try:
-        wait_until(lambda: (folder / "nginx.pid").exists())
+        processes.wait_ready(child)
         yield Edge(f"http://127.0.0.1:{port}", folder / "log")
     finally:
         child.stop()
