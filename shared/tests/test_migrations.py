@@ -30,6 +30,7 @@ async def dsn(postgres_url: str) -> str:
         f'GRANT CONNECT ON DATABASE {await connection.fetchval("SELECT current_database()")} TO "{name}"'
     )
     await connection.execute(f'CREATE SCHEMA "{name}" AUTHORIZATION "{name}"')
+    await connection.execute(f'GRANT CONNECT ON DATABASE gateway TO "{name}"')
     await connection.execute(f'ALTER ROLE "{name}" SET search_path = "{name}"')
     await connection.close()
     head, tail = postgres_url.split("@", 1)
