@@ -100,7 +100,6 @@ class Gateway:
             self.open_requests,
             self.settlements,
             self.backlog,
-            self.tasks,
             CompletionLimits(settings.default_completion_tokens, settings.max_completion_tokens),
         )
 

@@ -1,9 +1,7 @@
 """POST /v1/chat/completions: parse, admit, and answer in a stream or in one piece."""
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -19,7 +17,6 @@ from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.outage import out_of_service
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
-from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.watch_backlog import Backlog
 from shared.errors import PromptlyError
 from shared.http.errors import body_of
@@ -36,7 +33,6 @@ PATIENCE_SECONDS = 10.0
 FAREWELL_TIMEOUT_SECONDS = 1.0
 """For the error frame of a stream that we cut: its client may not be reading."""
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -75,7 +71,6 @@ class ChatEndpoint:
         open_requests: OpenRequests,
         settlements: Settlements,
         backlog: Backlog,
-        tasks: Tasks,
         limits: CompletionLimits,
     ) -> None:
         self._admission = admission
@@ -84,7 +79,6 @@ class ChatEndpoint:
         self._open_requests = open_requests
         self._settlements = settlements
         self._backlog = backlog
-        self._tasks = tasks
         self._limits = limits
 
     async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
@@ -118,18 +112,11 @@ class ChatEndpoint:
         self._open_requests.add(request)
         return request
 
-    def _start(self, request: OpenRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """A task cancelled before its first step settles nothing, so its end does; the first ending counts."""
-        task = self._tasks.start(work)
-        task.add_done_callback(lambda _: self._settlements.end(request, Ending.NOT_ANSWERED))
-        request.work = task
-        return task
-
     async def _stream(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
         listener = Listener(send, STREAM_HEADERS + _headers(request, caller))
-        relay = self._start(request, self._relay.relay(request, listener))
+        relay = self._settlements.run(request, self._relay.relay(request, listener))
         try:
             await _until_done(relay, gone, request, listener)
         except asyncio.CancelledError:  # this process is stopping
@@ -145,7 +132,7 @@ class ChatEndpoint:
     async def _whole(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
-        answering = self._start(request, self._whole_answers.answer(request))
+        answering = self._settlements.run(request, self._whole_answers.answer(request))
         try:
             await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:  # this process is stopping

@@ -131,6 +131,7 @@ async def test_a_client_that_leaves_our_queue_pays_nothing_and_generates_nothing
     other = await open_account(redis, tokens=TOKENS)
     upstream.script = Script(pauses_after=0)
     running = asyncio.create_task(gateway.post(CHAT, json=STREAMED, headers=other.headers))
+    await until_generating(upstream)
 
     async def is_waiting() -> bool:
         return await held(redis, account) > 0
