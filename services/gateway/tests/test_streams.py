@@ -66,16 +66,6 @@ async def test_bytes_split_anywhere_arrive_as_whole_events(
     ]
 
 
-async def test_a_connection_to_the_upstream_serves_many_answers(
-    start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream
-) -> None:
-    gateway = await start_gateway()
-    for _ in range(4):
-        for body in (STREAMED, STREAMED | {"stream": False}):
-            await gateway.post(CHAT, json=body, headers=account.headers)
-    assert upstream.connections == 1
-
-
 async def test_the_first_token_is_not_kept_back(
     gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account
-from services.gateway.tests.support.chat import CHAT, QUESTION, error_of
+from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, error_of
 from tests.support.upstream import Script, StandInUpstream
 
 
@@ -47,3 +47,13 @@ async def test_an_upstream_that_is_not_there_is_502(start_gateway: GatewayFactor
     assert "127.0.0.1:1" not in reply.text
     assert (await gateway.get("/v1/models", headers=account.headers)).status_code == 503
     assert (await gateway.get("/ready")).json() == {"status": "not ready", "missing": ["upstream"]}
+
+
+async def test_an_upstream_that_closes_kept_connections_without_notice_fails_nobody(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream
+) -> None:
+    upstream.closes_kept_connections = True
+    for body in (QUESTION, STREAMED, QUESTION, STREAMED):
+        reply = await gateway.post(CHAT, json=body, headers=account.headers)
+        assert reply.status_code == 200
+        assert "error" not in reply.text
