@@ -8,7 +8,7 @@ LOCAL := exec $(VENV)/python -m deploy.local
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev key check test lock
+.PHONY: help run up down status logs dev key check test parked replay lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,20 @@ test: ## everything: check, then all tests on real servers
 	@$(MAKE) --no-print-directory check
 	$(VENV)/pytest
 
+parked: ## list the messages that no retry could handle
+	@$(INSTALLED)
+	@$(LOCAL) parked
+
+replay: ## put parked messages back: all, or one service's: SERVICE=metering
+	@$(INSTALLED)
+	@$(LOCAL) replay $(if $(SERVICE),"$$SERVICE")
+
+SERVICES := --extra gateway --extra accounts --extra metering --extra billing --extra notifier --extra local
+COMPILE := $(VENV)/uv --system-certs pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header pyproject.toml $(SERVICES)
+
 lock: ## pin the dependencies anew, with hashes
 	@$(INSTALL) check
-	$(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --all-extras --output-file requirements/dev.lock
+	$(COMPILE) --output-file requirements/run.lock
+	$(COMPILE) --extra model --constraint requirements/run.lock --output-file requirements/model.lock
+	$(COMPILE) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock

@@ -1,9 +1,10 @@
-"""python -m deploy.local run|up|down|status|logs|dev|key: the system without containers (see the Makefile)."""
+"""python -m deploy.local run|up|down|status|logs|dev|key|parked|replay: the system without containers (see the Makefile)."""
 
 import errno
 import os
 import sys
 
+from deploy.local.commands.bus import bus
 from deploy.local.commands.dev import dev
 from deploy.local.commands.down import down
 from deploy.local.commands.key import key
@@ -14,7 +15,7 @@ from deploy.local.commands.up import up
 from deploy.local.failures import LocalFailure
 from deploy.local.settings import load_settings
 
-USAGE = "usage: python -m deploy.local run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL"
+USAGE = "usage: python -m deploy.local run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | parked | replay [SERVICE]"
 INTERRUPTED = 130
 
 
@@ -35,6 +36,8 @@ def main(arguments: list[str]) -> int:
             logs(settings, "".join(service))
         case ["dev", service]:
             return dev(settings, service)
+        case ["parked" | "replay", *_]:
+            return bus(settings, *arguments)
         case ["key", email]:
             return key(settings, email)
     raise LocalFailure(USAGE)

@@ -19,14 +19,19 @@ def free_port() -> int:
 
 
 def is_free(port: int, address: str = LOOPBACK) -> bool:
+    return find_bind_error(port, address) is None
+
+
+def find_bind_error(port: int, address: str) -> OSError | None:
+    """Why a server could not listen there; None when it could."""
     with socket.socket() as probe:
         # A server that has just closed leaves connections in TIME_WAIT; those do not take the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            return error
+        return None
 
 
 def choose_ports(record: Path, names: Iterable[str]) -> dict[str, int]:

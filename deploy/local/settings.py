@@ -13,6 +13,8 @@ from deploy.local.failures import LocalFailure
 ROOT = Path(__file__).parents[2]
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 ANY_ADDRESS = "0.0.0.0"
+# Docker compose reads its own settings from the same file.
+COMPOSE_PREFIX = "COMPOSE_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class LocalSettings:
 
     root: Path
     local_dir: Path
-    bind: str
+    addresses: tuple[str, ...]
     port: int
     base_url: str
     given: Mapping[str, str]
@@ -29,8 +31,7 @@ class LocalSettings:
     @property
     def edge_url(self) -> str:
         """Where the edge is reached from this machine, whatever its public name."""
-        address = "127.0.0.1" if self.bind == ANY_ADDRESS else self.bind
-        return f"http://{address}:{self.port}"
+        return f"http://{reachable(self.addresses[0])}:{self.port}"
 
     @property
     def runs_own_model(self) -> bool:
@@ -42,7 +43,7 @@ class LocalSettings:
 
     @property
     def mails(self) -> Path:
-        return Path(self.given.get("MAIL_DIR") or self.local_dir / "mail")
+        return self.root / (self.given.get("MAIL_DIR") or self.local_dir / "mail")
 
     @property
     def logs(self) -> Path:
@@ -56,8 +57,7 @@ def load_settings(
     known = set(read_env_file(root / ".env.template"))
     in_file = read_env_file(env_file)
     _refuse_unknown(env_file, in_file, known)
-    merged = {**in_file, **{name: environment[name] for name in known & environment.keys()}}
-    given = {name: value for name, value in merged.items() if value}
+    given = {name: value for name, value in {**in_file, **environment}.items() if name in known and value}
     port = _port(environment.get("PORT") or in_file.get("PORT") or given.get("GATEWAY_PORT", "8503"))
     base_url = given.get("BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
     _check_url("BASE_URL", base_url)
@@ -66,11 +66,22 @@ def load_settings(
     return LocalSettings(
         root=root,
         local_dir=(root / (environment.get("LOCAL_DIR") or in_file.get("LOCAL_DIR") or ".local")).absolute(),
-        bind=given.get("GATEWAY_BIND", "127.0.0.1"),
+        addresses=_addresses(given),
         port=port,
         base_url=base_url,
         given={"LOCAL_FAKES": _default_fakes(base_url), **given},
     )
+
+
+def reachable(address: str) -> str:
+    """Where a server that listens there is reached from this machine."""
+    return "127.0.0.1" if address == ANY_ADDRESS else address
+
+
+def _addresses(given: Mapping[str, str]) -> tuple[str, ...]:
+    first = given.get("GATEWAY_BIND", "127.0.0.1")
+    second = given.get("TAILNET_BIND", first)
+    return (first,) if second == first else (first, second)
 
 
 def _default_fakes(base_url: str) -> str:
@@ -79,6 +90,7 @@ def _default_fakes(base_url: str) -> str:
 
 def _refuse_unknown(env_file: Path, in_file: Mapping[str, str], known: set[str]) -> None:
     unknown = sorted(in_file.keys() - known - {"PORT", "LOCAL_DIR"})
+    unknown = [name for name in unknown if not name.startswith(COMPOSE_PREFIX)]
     if unknown:
         raise LocalFailure(f"{unknown[0]} in {env_file} is no setting of ours: .env.template has the names.")
 
@@ -90,6 +102,13 @@ def _port(text: str) -> int:
 
 
 def _check_url(name: str, value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_http_url(value):
         raise LocalFailure(f"{name} is {value!r}: give an address such as http://127.0.0.1:8502.")
+
+
+def _is_http_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False

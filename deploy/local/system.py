@@ -78,7 +78,7 @@ class System:
         return nginx.prepare(
             self.settings.local_dir / "nginx",
             self.settings.logs,
-            listen=self.settings.bind,
+            addresses=self.settings.addresses,
             port=self.settings.port,
             values={**at, "EDGE_TRUSTED_PROXIES": trusted},
             mail_port=self.ports["mail-page"] if self.settings.runs_mailbox else None,

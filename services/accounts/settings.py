@@ -9,6 +9,13 @@ from pydantic import AfterValidator, Field, SecretStr
 from shared.settings import ServiceSettings
 
 SEALING_KEY_BYTES = 32
+PEPPER_LENGTH_MIN = 32
+
+
+def _pepper(value: SecretStr) -> SecretStr:
+    if len(value) < PEPPER_LENGTH_MIN:
+        raise ValueError(f"it must have at least {PEPPER_LENGTH_MIN} characters")
+    return value
 
 
 def _sealing_key(value: str) -> str:
@@ -26,7 +33,7 @@ class AccountsSettings(ServiceSettings):
     redis_url: str
     amqp_url: str
     metering_url: str
-    key_pepper: SecretStr = Field(min_length=32)
+    key_pepper: Annotated[SecretStr, AfterValidator(_pepper)]
     sealing_public_key: Annotated[str, AfterValidator(_sealing_key)]
     trial_tokens: int = Field(default=100_000, ge=0)
     trial_expiry_days: int = Field(default=7, ge=1)

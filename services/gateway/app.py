@@ -34,9 +34,9 @@ from shared.clock import utc_now
 from shared.http.internal import InternalClient
 from shared.http.shell import Readiness, create_app
 
-DRAIN_TIMEOUT_SECONDS = 15.0
-"""After uvicorn's own wait for streams: for whole calls and settlements."""
-FLUSH_TIMEOUT_SECONDS = 5.0
+DRAIN_TIMEOUT_SECONDS = 3.0
+"""For whole calls and settlements, after uvicorn's own 25 s for streams: supervisors kill after 30."""
+FLUSH_TIMEOUT_SECONDS = 1.5
 """What is not published then stays in Redis, for the other gateways or the next start."""
 
 
@@ -100,7 +100,6 @@ class Gateway:
             self.open_requests,
             self.settlements,
             self.backlog,
-            self.tasks,
             CompletionLimits(settings.default_completion_tokens, settings.max_completion_tokens),
         )
 

@@ -26,7 +26,11 @@ async def dsn(postgres_url: str) -> str:
     name = f"migrations_{uuid4().hex[:8]}"
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD 'pw'")
+    await connection.execute(
+        f'GRANT CONNECT ON DATABASE {await connection.fetchval("SELECT current_database()")} TO "{name}"'
+    )
     await connection.execute(f'CREATE SCHEMA "{name}" AUTHORIZATION "{name}"')
+    await connection.execute(f'GRANT CONNECT ON DATABASE gateway TO "{name}"')
     await connection.execute(f'ALTER ROLE "{name}" SET search_path = "{name}"')
     await connection.close()
     head, tail = postgres_url.split("@", 1)

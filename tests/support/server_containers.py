@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from deploy.local import probes
@@ -16,6 +17,9 @@ from deploy.local.servers.redis import DURABLE
 PASSWORD = "test"
 START_SECONDS = 120.0
 POLL_SECONDS = 0.1
+
+# Its reaper is one more image to pull, for what the fixtures do themselves: they stop what they started.
+testcontainers_config.ryuk_disabled = True
 
 
 def postgres() -> Iterator[str]:
@@ -41,7 +45,7 @@ def rabbitmq() -> Iterator[str]:
 
 @contextmanager
 def _running(container: DockerContainer, port: int) -> Iterator[str]:
-    """Its address as seen from here. Stopped here too, also on failure: the reaper may be off."""
+    """Its address as seen from here. Stopped here, also on failure."""
     container.with_exposed_ports(port)
     try:
         container.start()

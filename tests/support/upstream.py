@@ -42,17 +42,18 @@ class StandInUpstream:
         self.scripts: deque[Script] = deque()
         self.generations: list[Generation] = []
         self.counted = 0
-        self.connections = 0
+        self.closes_kept_connections = False
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         try:
             while await self._serve_one(reader, writer):
-                pass
+                if self.closes_kept_connections:
+                    await reader.readuntil(b"\r\n\r\n")
+                    return
         except (ConnectionError, asyncio.IncompleteReadError, ClientLeft):
             pass
         finally:

@@ -21,6 +21,7 @@ class Script:
     usage: object = USAGE_AS_IT_IS
     has_timings: bool = True
     pauses_after: int | None = None
+    pauses_after_done: bool = False
     dies_after: int | None = None
     ends_after: int | None = None
     fails_after: int | None = None
@@ -85,6 +86,8 @@ class Answer:
         if self._generation.body.get("stream_options", {}).get("include_usage") and self._usage():
             await self._event(headline([], "chat.completion.chunk") | self._usage() | self._timings())
         await self._write(b"data: [DONE]\n\n")
+        if self._script.pauses_after_done:
+            await self._wait_for_resume()
         return await self._finish_body()
 
     async def _tokens(self) -> AsyncIterator[str]:
@@ -100,8 +103,10 @@ class Answer:
             yield token
 
     async def _pause(self) -> None:
-        if not self._is_at(self._script.pauses_after):
-            return
+        if self._is_at(self._script.pauses_after):
+            await self._wait_for_resume()
+
+    async def _wait_for_resume(self) -> None:
         leaving = asyncio.ensure_future(self._reader.read(1))
         resuming = asyncio.ensure_future(self._resume.wait())
         done, _ = await asyncio.wait({leaving, resuming}, return_when=asyncio.FIRST_COMPLETED)

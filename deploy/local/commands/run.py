@@ -1,5 +1,6 @@
 """run: the whole system in the foreground until Ctrl-C; `up` runs the same in the background."""
 
+import errno
 import signal
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from deploy.local.failures import LocalFailure
 from deploy.local.leftovers import end_leftovers
 from deploy.local.live import LiveSystem
 from deploy.local.next_steps import next_steps
-from deploy.local.ports import is_free
+from deploy.local.ports import find_bind_error
 from deploy.local.progress import Progress
 from deploy.local.secrets import load_secrets
 from deploy.local.settings import LocalSettings
@@ -74,11 +75,22 @@ def _end_leftovers(settings: LocalSettings, progress: Progress) -> None:
 
 
 def _check_port(settings: LocalSettings) -> None:
-    if not is_free(settings.port, settings.bind):
-        raise LocalFailure(
-            f"Port {settings.port} is taken: stop what listens there, or choose another, "
-            f"for example `make run PORT={settings.port + 100}`."
-        )
+    for address in settings.addresses:
+        if error := find_bind_error(settings.port, address):
+            raise LocalFailure(_why_not(settings.port, address, error)) from error
+
+
+def _why_not(port: int, address: str, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            example = f"make run PORT={port + 100}"
+            return (
+                f"Port {port} is taken: stop what listens there, or choose another, for example `{example}`."
+            )
+        case errno.EACCES:
+            return f"Port {port} is for root only: choose one above 1023."
+        case _:
+            return f"{address} is no address of this machine: mend GATEWAY_BIND or TAILNET_BIND."
 
 
 def _check_upstream(settings: LocalSettings) -> None:

@@ -4,13 +4,14 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from deploy.local import probes
 from deploy.local.failures import LocalFailure
 from deploy.local.processes import ProcessSpec
 from deploy.local.programs import get_program
+from deploy.local.settings import reachable
 
 TEMPLATE = Path(__file__).parents[2] / "nginx" / "promptly.conf.template"
 PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
@@ -50,11 +51,18 @@ def trusted_proxies(networks: str) -> str:
 
 
 def prepare(
-    folder: Path, logs: Path, *, listen: str, port: int, values: Mapping[str, str], mail_port: int | None
+    folder: Path,
+    logs: Path,
+    *,
+    addresses: Sequence[str],
+    port: int,
+    values: Mapping[str, str],
+    mail_port: int | None,
 ) -> ProcessSpec:
     """`values` fills the template apart from what is private to this folder. Raises LocalFailure when
     nginx refuses the result."""
-    _write_configuration(folder, logs, listen=f"{listen}:{port}", values=values, mail_port=mail_port)
+    listen = " ".join(f"listen {address}:{port};" for address in addresses)
+    _write_configuration(folder, logs, listen=listen, values=values, mail_port=mail_port)
     program = str(get_program("nginx", server="nginx"))
     arguments = ("-p", str(folder), "-e", str(logs / "nginx-error.log"), "-c", str(folder / "nginx.conf"))
     _check(program, arguments)
@@ -63,7 +71,7 @@ def prepare(
         argv=(program, *arguments),
         folder=folder,
         log=logs / "nginx.log",
-        is_ready=lambda: probes.accepts(port, _reachable(listen)),
+        is_ready=lambda: probes.accepts(port, reachable(addresses[0])),
         port=port,
         stop_signal=signal.SIGTERM,
         stop_seconds=5,
@@ -89,7 +97,3 @@ def _check(program: str, arguments: tuple[str, ...]) -> None:
     done = subprocess.run([program, "-t", "-q", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise LocalFailure(f"nginx refuses its configuration: {done.stderr.strip().splitlines()[0]}")
-
-
-def _reachable(listen: str) -> str:
-    return "127.0.0.1" if listen in ("0.0.0.0", "*") else listen

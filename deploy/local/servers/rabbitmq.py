@@ -81,6 +81,7 @@ def _environment(folder: Path, ports: RabbitPorts) -> Mapping[str, str]:
         "RABBITMQ_MNESIA_BASE": str(folder / "data"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_LOGS": "-",
+        "RUNNING_UNDER_SYSTEMD": "true",  # the start script then becomes the broker instead of its parent
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
         "RABBITMQ_CONF_ENV_FILE": str(folder / "no-system-wide-settings"),

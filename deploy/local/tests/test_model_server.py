@@ -19,8 +19,10 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     child = processes.start(model.prepare(ROOT, folder, port=port, api_key="key"), marker=folder)
     try:
         processes.wait_ready(child)
-        headers = {"Authorization": "Bearer key"}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as made:
+        url, headers = f"http://127.0.0.1:{port}", {"Authorization": "Bearer key"}
+        # llama-server may close a kept connection at the moment when the next request is sent.
+        one_each = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=url, headers=headers, timeout=60, limits=one_each) as made:
             yield made
     finally:
         child.stop()

@@ -107,6 +107,12 @@ def test_a_second_system_on_the_same_port_is_one_sentence(commands: Commands) ->
     assert re.fullmatch(rf"Port {taken} is taken: .*\.\n", done.stderr)
 
 
+def test_an_address_of_another_machine_is_one_sentence(commands: Commands) -> None:
+    done = commands.run("run", GATEWAY_BIND="203.0.113.7")
+    assert done.returncode == 1
+    assert done.stderr == "203.0.113.7 is no address of this machine: mend GATEWAY_BIND or TAILNET_BIND.\n"
+
+
 def test_an_upstream_that_is_not_there_is_one_sentence(commands: Commands) -> None:
     done = commands.run("run", LLAMA_BASE_URL=f"http://127.0.0.1:{free_port()}")
     assert done.returncode == 1

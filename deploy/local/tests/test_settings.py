@@ -51,12 +51,18 @@ def test_a_public_base_url_brings_no_stand_ins(tmp_path: Path) -> None:
     assert not load(tmp_path, BASE_URL="https://promptlyapi.com").runs_mailbox
 
 
+def test_a_tailnet_address_is_a_second_one(tmp_path: Path) -> None:
+    assert load(tmp_path).addresses == ("127.0.0.1",)
+    assert load(tmp_path, TAILNET_BIND="100.64.0.1").addresses == ("127.0.0.1", "100.64.0.1")
+
+
 @pytest.mark.parametrize(
     ("environment", "named"),
     [
         ({"PORT": "80a"}, "PORT"),
         ({"PORT": "70000"}, "PORT"),
         ({"LLAMA_BASE_URL": "100.64.0.2:8502"}, "LLAMA_BASE_URL"),
+        ({"LLAMA_BASE_URL": "http://100.64.0.2:port"}, "LLAMA_BASE_URL"),
         ({"BASE_URL": "promptlyapi.com"}, "BASE_URL"),
     ],
 )
@@ -68,3 +74,7 @@ def test_a_wrong_setting_is_named(tmp_path: Path, environment: dict[str, str], n
 def test_a_misspelt_name_in_the_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LocalFailure, match="LAMA_BASE_URL"):
         load(tmp_path, "LAMA_BASE_URL=http://127.0.0.1:1\n")
+
+
+def test_what_docker_compose_reads_from_the_file_is_left_to_it(tmp_path: Path) -> None:
+    assert "COMPOSE_PROJECT_NAME" not in load(tmp_path, "COMPOSE_PROJECT_NAME=staging\n").given

@@ -18,6 +18,7 @@ from tests.support.echo_server import echo_server
 from tests.support.wait_until import wait_until
 
 MEGABYTE = 1024 * 1024
+ADDRESSES = ("127.0.0.1", "127.0.0.2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,11 @@ def run_edge(folder: Path, at: dict[str, str], *, mail_port: int | None, trusted
     port = free_port()
     values = {**at, "EDGE_TRUSTED_PROXIES": nginx.trusted_proxies(trusted)}
     spec = nginx.prepare(
-        folder, folder / "log", listen="127.0.0.1", port=port, values=values, mail_port=mail_port
+        folder, folder / "log", addresses=ADDRESSES, port=port, values=values, mail_port=mail_port
     )
     child = processes.start(spec, marker=folder)
     try:
-        wait_until(lambda: (folder / "nginx.pid").exists())
+        processes.wait_ready(child)
         yield Edge(f"http://127.0.0.1:{port}", folder / "log")
     finally:
         child.stop()
@@ -122,6 +123,10 @@ def test_a_trusted_proxy_in_front_is_believed_and_recorded(tmp_path: Path) -> No
             seen = edge.seen("/v1/models", **{"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
     assert seen["headers"]["x-forwarded-for"] == "203.0.113.9, 127.0.0.1"
     assert seen["headers"]["x-forwarded-proto"] == "https"
+
+
+def test_a_second_address_serves_the_same(edge: Edge) -> None:
+    assert httpx.get(f"{edge.url.replace(*ADDRESSES)}/health").json()["server"] == "gateway"
 
 
 def test_the_host_arrives_with_its_port(edge: Edge) -> None:

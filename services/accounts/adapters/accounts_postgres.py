@@ -11,7 +11,8 @@ async def register_address(
 ) -> AccountId:
     """The address's account: a new one gets `offered_id`, a known one keeps its own.
 
-    Locks the account's row, so that registrations of one address follow each other.
+    Locks the account's row, so that registrations of one address follow each other. Raises
+    UniqueViolationError where another address has the offered id: one in 2e14, and trying again helps.
     """
     account_id = await connection.fetchval(
         """

@@ -2,8 +2,11 @@
 
 from redis.asyncio import Redis
 
-from services.accounts.tests.accounts_process import Accounts, serving
+from services.accounts.tests.accounts_process import Accounts, digest, serving
 from services.accounts.tests.conftest import SettingsFactory
+from shared.admission.decisions import Authenticated, Refusal, Refused
+from shared.admission.desk import AdmissionDesk
+from shared.ids import AccountId, new_request_id
 from tests.support.eventually import eventually
 from tests.support.tcp_proxy import TcpProxy
 
@@ -25,6 +28,23 @@ async def test_keys_of_a_registration_without_redis_reach_it_later(
             return [await accounts.state_of(key) for key in (old, new)] == ["revoked", "active"]
 
         await eventually(redis_knows_both)
+
+
+async def test_the_desk_lets_the_new_key_in_and_refuses_the_old_one(accounts: Accounts) -> None:
+    desk = AdmissionDesk(accounts.redis)
+    decisions = []
+    for key in [await accounts.new_key("desk@example.com") for _ in range(2)]:
+        account_id = AccountId(key[3:11])
+        decisions.append(
+            await desk.authenticate(
+                new_request_id(), digest(key), account_id, ip_subject="203.0.113.9", ip_limit=10
+            )
+        )
+    refused, authenticated = decisions
+    assert isinstance(refused, Refused)
+    assert refused.reason is Refusal.KEY_REVOKED
+    assert isinstance(authenticated, Authenticated)
+    assert (authenticated.rate.limit, authenticated.rate.remaining) == (60, 59)
 
 
 async def test_a_key_is_mirrored_once_and_then_left_alone(accounts: Accounts) -> None:

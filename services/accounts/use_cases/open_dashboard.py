@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 class OpenDashboard:
     pool: Pool
     ledger: Ledger
-    pepper: bytes
+    pepper: bytes = field(repr=False)
 
     async def __call__(self, key: str) -> Dashboard | None:
         """None when this is no key, or none that is active."""

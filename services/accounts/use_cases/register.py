@@ -3,7 +3,7 @@
 Account, keys and events are one transaction. The key itself leaves this module only sealed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -48,11 +48,8 @@ class TooManyRegistrations:
 class KeySecrets:
     """`pepper` keys the digests; `sealing_public_key` is the notifier's."""
 
-    pepper: bytes
+    pepper: bytes = field(repr=False)
     sealing_public_key: str
-
-    def __repr__(self) -> str:
-        return "KeySecrets(...)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""Asks accounts for a key and metering for an account that Redis does not know (any more)."""
+"""Asks accounts for a key and metering for an account that Redis does not know (any more).
+
+Both write to Redis what they know before they answer. Raises shared.errors.Unavailable when they do not.
+"""
 
 import time
 from collections import OrderedDict
@@ -22,6 +25,7 @@ class HttpRefills:
         self._unknown: OrderedDict[KeyDigest, float] = OrderedDict()
 
     async def refill_key(self, digest: KeyDigest) -> bool:
+        """False when nobody knows the key."""
         if self._unknown.get(digest, 0) > time.monotonic():
             return False
         request = KeyRefillRequest(digest=digest).model_dump()
@@ -35,6 +39,7 @@ class HttpRefills:
         return found
 
     async def mirror_account(self, account_id: AccountId) -> bool:
+        """False when the ledger does not know the account (yet)."""
         reply = await self._metering.post(f"/internal/accounts/{account_id}/mirror")
         return reply.status_code == 204
 

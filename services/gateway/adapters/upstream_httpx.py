@@ -25,8 +25,9 @@ SHORT_TIMEOUT_SECONDS = 10.0
 ANSWER_BYTES_MAX = 64 << 20
 SPARE_CONNECTIONS = 16
 """Beside the running generations: counts, model lists, probes."""
-KEEPALIVE_SECONDS = 2.0
-"""Below llama-server's 5, so that a connection is not reused while it closes it."""
+KEPT_CONNECTIONS = 0
+"""llama-server closes kept connections without notice, some in the moment of the next request (5 of 210
+requests in a trial), and a generation must not be sent twice: so each has a connection of its own."""
 
 
 class HttpxReply:
@@ -58,9 +59,11 @@ class HttpxUpstream:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             headers=headers,
-            timeout=httpx.Timeout(timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS),
+            timeout=httpx.Timeout(
+                timeout_seconds, connect=CONNECT_TIMEOUT_SECONDS, pool=CONNECT_TIMEOUT_SECONDS
+            ),
             limits=httpx.Limits(
-                max_connections=concurrency + SPARE_CONNECTIONS, keepalive_expiry=KEEPALIVE_SECONDS
+                max_connections=concurrency + SPARE_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS
             ),
             trust_env=False,
         )

@@ -64,7 +64,7 @@ class ChatStream:
         if at < 0:
             return None
         timings = event[at + len(TIMINGS) - 1 :].rstrip()
-        if not timings.endswith(b"}}") or timings.find(b"}") != len(timings) - 2 or timings.rfind(b"{") != 0:
+        if not timings.endswith(b"}}") or timings.rfind(b"{") != 0:
             return None
         self._timings = timings[:-1]
         return event[:at].replace(self._model_upstream, self._model_shown, 1) + b"}\n\n"

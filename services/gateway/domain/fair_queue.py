@@ -28,7 +28,7 @@ class FairQueue(Generic[Ticket]):
         self.length = 0
 
     def enter(self, account: str, ticket: Ticket) -> Place:
-        if self._free and not self.length:
+        if self._free:  # then nobody waits
             self._free -= 1
             return Place.AT_ONCE
         if self.length >= self._length_max:

@@ -1,9 +1,7 @@
 """POST /v1/chat/completions: parse, admit, and answer in a stream or in one piece."""
 
 import asyncio
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, TypeVar
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -16,9 +14,9 @@ from services.gateway.use_cases.admit import Admission
 from services.gateway.use_cases.answer_whole import WholeAnswers
 from services.gateway.use_cases.caller import Caller
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
+from services.gateway.use_cases.outage import out_of_service
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
-from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.watch_backlog import Backlog
 from shared.errors import PromptlyError
 from shared.http.errors import body_of
@@ -35,7 +33,6 @@ PATIENCE_SECONDS = 10.0
 FAREWELL_TIMEOUT_SECONDS = 1.0
 """For the error frame of a stream that we cut: its client may not be reading."""
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -74,7 +71,6 @@ class ChatEndpoint:
         open_requests: OpenRequests,
         settlements: Settlements,
         backlog: Backlog,
-        tasks: Tasks,
         limits: CompletionLimits,
     ) -> None:
         self._admission = admission
@@ -83,7 +79,6 @@ class ChatEndpoint:
         self._open_requests = open_requests
         self._settlements = settlements
         self._backlog = backlog
-        self._tasks = tasks
         self._limits = limits
 
     async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
@@ -95,7 +90,9 @@ class ChatEndpoint:
         gone = asyncio.get_running_loop().create_task(http.disconnected(receive))
         try:
             request = await self._admit(caller, chat, gone)
-            if chat.stream:
+            if gone.done():
+                self._settlements.end(request, Ending.NOT_ANSWERED)
+            elif chat.stream:
                 await self._stream(request, send, caller, gone)
             else:
                 await self._whole(request, send, caller, gone)
@@ -104,9 +101,10 @@ class ChatEndpoint:
 
     async def _read(self, receive: Receive) -> ChatRequest | PromptlyError:
         try:
-            return self._backlog.refusal() or parse_chat_request(await http.read_body(receive), self._limits)
+            chat = parse_chat_request(await http.read_body(receive), self._limits)
         except PromptlyError as problem:
             return problem
+        return self._backlog.refusal() or chat
 
     async def _admit(self, caller: Caller, chat: ChatRequest, gone: asyncio.Task[None]) -> OpenRequest:
         hold = await self._admission.admit(caller, chat, ENDPOINT, still_wanted=lambda: not gone.done())
@@ -114,18 +112,11 @@ class ChatEndpoint:
         self._open_requests.add(request)
         return request
 
-    def _start(self, request: OpenRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """A task cancelled before its first step settles nothing, so its end does; the first ending counts."""
-        task = self._tasks.start(work)
-        task.add_done_callback(lambda _: self._settlements.end(request, Ending.NOT_ANSWERED))
-        request.work = task
-        return task
-
     async def _stream(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
         listener = Listener(send, STREAM_HEADERS + _headers(request, caller))
-        relay = self._start(request, self._relay.relay(request, listener))
+        relay = self._settlements.run(request, self._relay.relay(request, listener))
         try:
             await _until_done(relay, gone, request, listener)
         except asyncio.CancelledError:  # this process is stopping
@@ -141,8 +132,13 @@ class ChatEndpoint:
     async def _whole(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
-        answering = self._start(request, self._whole_answers.answer(request))
-        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        answering = self._settlements.run(request, self._whole_answers.answer(request))
+        try:
+            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # this process is stopping
+            if not request.is_generating:
+                answering.cancel()
+                raise out_of_service() from None
         if gone.done() and not request.is_generating:
             answering.cancel()
             return
@@ -166,8 +162,10 @@ async def _until_done(
 
 
 async def _say_farewell(request: OpenRequest, listener: Listener) -> None:
-    if not request.was_cut or not listener.has_begun:
+    if not request.was_cut:
         return
+    if not listener.has_begun:
+        raise out_of_service()
     with suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL_TIMEOUT_SECONDS):
             await listener.end_with(UpstreamFailed(CUT_OFF))

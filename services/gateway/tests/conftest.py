@@ -3,7 +3,7 @@
 One gateway serves all tests, each with accounts of its own; a test that needs other settings starts another.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 
 import aio_pika
@@ -17,6 +17,7 @@ from services.gateway.tests.support.accounts import PEPPER, Account, open_accoun
 from services.gateway.tests.support.owners import Owners
 from services.gateway.tests.support.serving import serving
 from services.gateway.tests.support.usage import UsageListener
+from tests.support.server_choice import Servers, run_redis
 from tests.support.upstream import StandInUpstream, running_upstream
 from tests.support.upstream_wire import API_KEY
 
@@ -24,6 +25,13 @@ TIMEOUT_SECONDS = 20.0
 
 GatewayFactory = Callable[..., Awaitable[httpx.AsyncClient]]
 SettingsFactory = Callable[..., GatewaySettings]
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: Servers) -> Iterator[str]:
+    """A Redis of its own: the gateway that serves all tests would publish other tests' settlements, too."""
+    with run_redis(servers) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

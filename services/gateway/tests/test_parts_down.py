@@ -11,6 +11,12 @@ from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available, new_account, open_account
+from services.gateway.tests.support.chat import (
+    CHAT,
+    QUESTION,
+    STREAMED,
+    until_generating,
+)
 from services.gateway.tests.support.owners import Owners
 from services.gateway.tests.support.usage import UsageListener
 from services.gateway.use_cases import watch_backlog
@@ -27,9 +33,6 @@ from tests.support.eventually import eventually
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.upstream import PARIS, Script, StandInUpstream
 
-CHAT = "/v1/chat/completions"
-QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
-STREAMED = QUESTION | {"stream": True}
 TOKENS_OF_ONE = 5 + len(PARIS)
 
 
@@ -103,10 +106,7 @@ async def test_when_redis_goes_away_running_answers_finish_and_their_usage_goes_
     upstream.script = Script(pauses_after=2)
     call = asyncio.create_task(gateway.post(CHAT, json=body, headers=account.headers))
 
-    async def is_generating() -> bool:
-        return bool(upstream.generations)
-
-    await eventually(is_generating)
+    await until_generating(upstream)
     await redis_line.cut()
     upstream.resume.set()
     reply = await call
@@ -161,7 +161,7 @@ async def test_too_many_unconfirmed_settlements_are_503(
     amqp_line: TcpProxy, start_gateway: GatewayFactory, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch_backlog, "INTERVAL_SECONDS", 0.02)
-    monkeypatch.setattr(watch_backlog.Backlog.__init__, "__kwdefaults__", {"unconfirmed_max": 1})
+    monkeypatch.setattr(watch_backlog, "UNCONFIRMED_MAX", 1)
     await amqp_line.cut()
     gateway = await start_gateway(amqp_url=amqp_line.url)
 
@@ -181,7 +181,7 @@ async def test_too_many_unconfirmed_settlements_are_503(
 @pytest.fixture
 async def other_redis(redis_url: str) -> AsyncIterator[Redis]:
     """A database that no running gateway reads."""
-    async with Redis.from_url(redis_url.removesuffix("/0") + "/1") as client:
+    async with Redis.from_url(redis_url.rpartition("/")[0] + "/9") as client:
         await client.flushdb()
         yield client
 
@@ -227,4 +227,4 @@ async def test_batches_are_numbered_without_gaps(
     by_gateway: dict[str, set[int]] = {}
     for event in usage.events:
         by_gateway.setdefault(event.gateway, set()).add(event.sequence)
-    assert all(numbers == set(range(1, max(numbers) + 1)) for numbers in by_gateway.values())
+    assert all(numbers == set(range(min(numbers), max(numbers) + 1)) for numbers in by_gateway.values())

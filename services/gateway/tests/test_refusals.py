@@ -1,7 +1,6 @@
 """Who is turned away, in which order, with which way out; and that a refusal costs nothing."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -9,24 +8,23 @@ import pytest
 from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
-from services.gateway.tests.support.accounts import Account, available, new_account, open_account
+from services.gateway.tests.support.accounts import (
+    Account,
+    available,
+    new_account,
+    open_account,
+)
+from services.gateway.tests.support.chat import (
+    CHAT,
+    QUESTION,
+    error_of,
+)
 from services.gateway.tests.support.owners import Owners
 from shared.admission.key_records import KeyRecord, KeyState, put_key
-from shared.admission.mirror import Snapshot, write_mirror
 from shared.api_keys import new_api_key
 from tests.support.upstream import PARIS, Script, StandInUpstream
 
-CHAT = "/v1/chat/completions"
-QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
 BAD = {"messages": [], "n_predict": 5}
-
-
-def error_of(reply: httpx.Response) -> dict[str, Any]:
-    """Every error has the same shape and an id."""
-    assert reply.headers["x-request-id"]
-    error: dict[str, Any] = reply.json()["error"]
-    assert error.keys() == {"message", "type", "param", "code"}
-    return error
 
 
 @pytest.mark.parametrize(
@@ -103,82 +101,6 @@ async def test_the_keys_limit_is_told_in_headers_on_every_answer(
     assert error_of(replies[2])["type"] == "rate_limit_exceeded"
 
 
-async def test_a_spent_balance_is_402_says_where_to_top_up_and_not_to_retry(
-    gateway: httpx.AsyncClient, redis: Redis, upstream: StandInUpstream
-) -> None:
-    account = await open_account(redis, tokens=3)
-    reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
-    error = error_of(reply)
-    assert reply.headers["x-ratelimit-remaining-requests"] == "1000", "a refused request does not count"
-    assert (reply.status_code, error["type"], error["code"]) == (
-        402,
-        "insufficient_quota",
-        "insufficient_quota",
-    )
-    assert "http://127.0.0.1:8503/dashboard" in error["message"]
-    assert reply.headers["x-should-retry"] == "false"
-    assert upstream.counted == 1, "only the exact count shows that the balance is too small"
-
-
-async def test_an_expired_trial_is_402(gateway: httpx.AsyncClient, redis: Redis) -> None:
-    account = await open_account(redis, tokens=0)
-    for version, days in ((2, 1), (3, -1)):
-        ends_at = datetime.now(UTC) + timedelta(days=days)
-        grant = ("trial", 10_000, int(ends_at.timestamp() * 1000))
-        await write_mirror(redis, account.account_id, Snapshot(version, 0, (grant,)), {})
-        reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
-        assert reply.status_code == (200 if days > 0 else 402)
-
-
-async def test_a_small_balance_clamps_the_answer_and_can_be_spent_to_the_last_token(
-    gateway: httpx.AsyncClient, redis: Redis, upstream: StandInUpstream
-) -> None:
-    account = await open_account(redis, tokens=9)
-    reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
-    assert reply.headers["x-tokens-granted"] == "4"
-    assert upstream.generations[0].body["max_tokens"] == 4
-    assert reply.json()["choices"][0]["finish_reason"] == "length"
-    assert await available(redis, account) == 0
-    assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 402
-
-
-async def test_a_plenty_balance_is_not_counted_exactly_and_not_clamped(
-    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream
-) -> None:
-    reply = await gateway.post(CHAT, json=QUESTION | {"max_tokens": 20}, headers=account.headers)
-    assert "x-tokens-granted" not in reply.headers
-    assert upstream.generations[0].body["max_tokens"] == 20
-    assert upstream.counted == 0
-
-
-async def test_money_that_is_only_held_is_waited_for(
-    gateway: httpx.AsyncClient, redis: Redis, upstream: StandInUpstream
-) -> None:
-    account = await open_account(redis, tokens=60)
-    upstream.script = Script(pauses_after=2)
-    first = asyncio.create_task(gateway.post(CHAT, json=QUESTION, headers=account.headers))
-    second = asyncio.create_task(gateway.post(CHAT, json=QUESTION, headers=account.headers))
-    upstream.resume.set()
-    assert [(await first).status_code, (await second).status_code] == [200, 200]
-    assert await available(redis, account) == 60 - 2 * (5 + len(PARIS))
-
-
-async def test_money_that_stays_held_is_429(
-    start_gateway: GatewayFactory, redis: Redis, upstream: StandInUpstream
-) -> None:
-    gateway = await start_gateway(queue_timeout_seconds=0.3)
-    account = await open_account(redis, tokens=60)
-    upstream.script = Script(pauses_after=0)
-    calls = [
-        asyncio.create_task(gateway.post(CHAT, json=QUESTION, headers=account.headers)) for _ in range(2)
-    ]
-    done, running = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
-    reply = done.pop().result()
-    assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
-    upstream.resume.set()
-    assert (await running.pop()).status_code == 200
-
-
 async def test_a_full_queue_and_a_long_wait_are_503_and_cost_nothing(
     start_gateway: GatewayFactory, account: Account, redis: Redis, upstream: StandInUpstream
 ) -> None:
@@ -230,41 +152,3 @@ async def test_a_hostile_field_name_cannot_break_the_answers_headers(
     assert reply.status_code == 200
     assert "set-cookie" not in reply.headers
     assert reply.headers["x-ignored-fields"].startswith("a\\r\\nset-cookie: x, ")
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        ((503, {"code": 503, "message": "Loading model", "type": "unavailable_error"}), 503, "model_loading"),
-        (
-            (401, {"code": 401, "message": "Invalid API Key", "type": "authentication_error"}),
-            502,
-            "upstream_error",
-        ),
-        ((400, {"code": 400, "message": "bad [json.exception.x.1] y", "type": "x"}), 400, "invalid_value"),
-    ],
-)
-@pytest.mark.parametrize("stream", [False, True])
-async def test_upstream_refusals_are_translated_before_the_first_byte(
-    stream: bool, error: Any, status: int, code: str,
-    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream,
-) -> None:  # fmt: skip
-    upstream.script = Script(error=error)
-    reply = await gateway.post(CHAT, json=QUESTION | {"stream": stream}, headers=account.headers)
-    assert (reply.status_code, error_of(reply)["code"]) == (status, code)
-    assert ("retry-after" in reply.headers) == (status == 503)
-
-
-async def test_a_prompt_longer_than_the_context_is_400(gateway: httpx.AsyncClient, account: Account) -> None:
-    body = {"messages": [{"role": "user", "content": "word " * 3000}], "stream": True}
-    reply = await gateway.post(CHAT, json=body, headers=account.headers)
-    assert (reply.status_code, error_of(reply)["code"]) == (400, "context_length_exceeded")
-
-
-async def test_an_upstream_that_is_not_there_is_502(start_gateway: GatewayFactory, account: Account) -> None:
-    gateway = await start_gateway(llama_base_url="http://127.0.0.1:1")
-    reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
-    assert (reply.status_code, error_of(reply)["code"]) == (502, "upstream_error")
-    assert "127.0.0.1:1" not in reply.text
-    assert (await gateway.get("/v1/models", headers=account.headers)).status_code == 503
-    assert (await gateway.get("/ready")).json() == {"status": "not ready", "missing": ["upstream"]}

@@ -4,27 +4,24 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 from redis.asyncio import Redis
 
 from services.gateway.app import build_app
 from services.gateway.tests.conftest import SettingsFactory
-from services.gateway.tests.support.accounts import Account, available
+from services.gateway.tests.support.accounts import Account, available, held, open_account
+from services.gateway.tests.support.chat import (
+    CHAT,
+    QUESTION,
+    STREAMED,
+    TOKENS_PROMPT,
+    until_generating,
+)
 from services.gateway.tests.support.serving import serving
 from services.gateway.tests.support.usage import UsageListener
 from shared.contracts.gateway import Outcome
 from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream
-
-CHAT = "/v1/chat/completions"
-QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}]}
-STREAMED = QUESTION | {"stream": True}
-
-
-async def started(upstream: StandInUpstream) -> None:
-    async def is_generating() -> bool:
-        return bool(upstream.generations)
-
-    await eventually(is_generating)
 
 
 async def test_running_answers_finish_and_are_published(
@@ -37,7 +34,7 @@ async def test_running_answers_finish_and_are_published(
     upstream.script = Script(pauses_after=2)
     async with httpx.AsyncClient(timeout=20) as client, serving(build_app(settings_with())) as url:
         call = asyncio.create_task(client.post(url + CHAT, json=STREAMED, headers=account.headers))
-        await started(upstream)
+        await until_generating(upstream)
         asyncio.get_running_loop().call_later(0.3, upstream.resume.set)
     reply = await call
     assert reply.text.endswith("data: [DONE]\n\n")
@@ -55,7 +52,7 @@ async def test_a_stream_that_does_not_end_in_time_is_cut_aloud_and_charged_for_w
     upstream.script = Script(pauses_after=2)
     async with httpx.AsyncClient(timeout=20) as client, serving(build_app(settings_with())) as url:
         call = asyncio.create_task(client.post(url + CHAT, json=STREAMED, headers=account.headers))
-        await started(upstream)
+        await until_generating(upstream)
     reply = await call
     assert '"error"' in reply.text
     assert "[DONE]" not in reply.text
@@ -64,13 +61,40 @@ async def test_a_stream_that_does_not_end_in_time_is_cut_aloud_and_charged_for_w
     assert await available(redis, account) == 100_000 - 7
 
 
-async def test_a_whole_call_that_does_not_end_in_time_runs_on_until_it_is_settled(
+async def test_a_whole_call_that_does_not_end_in_time_is_still_settled_and_delivered(
     settings_with: SettingsFactory, account: Account, redis: Redis, upstream: StandInUpstream
 ) -> None:
     upstream.script = Script(pauses_after=2)
-    async with httpx.AsyncClient(timeout=20) as client, serving(build_app(settings_with())) as url:
-        call = asyncio.create_task(client.post(url + CHAT, json=QUESTION, headers=account.headers))
-        await started(upstream)
-        asyncio.get_running_loop().call_later(2.5, upstream.resume.set)
-    await asyncio.wait({call})
-    assert await available(redis, account) == 100_000 - 5 - len(PARIS)
+    async with httpx.AsyncClient(timeout=20) as client:
+        async with serving(build_app(settings_with())) as url:
+            call = asyncio.create_task(client.post(url + CHAT, json=QUESTION, headers=account.headers))
+            await until_generating(upstream)
+            asyncio.get_running_loop().call_later(2.5, upstream.resume.set)
+        assert (await call).json()["usage"]["completion_tokens"] == len(PARIS)
+    assert await available(redis, account) == 100_000 - TOKENS_PROMPT - len(PARIS)
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+async def test_what_still_waits_when_time_is_up_is_told_to_come_again(
+    body: dict[str, Any],
+    settings_with: SettingsFactory,
+    account: Account,
+    redis: Redis,
+    upstream: StandInUpstream,
+) -> None:
+    upstream.script = Script(pauses_after=0)
+    async with httpx.AsyncClient(timeout=20) as client:
+        async with serving(build_app(settings_with(upstream_concurrency=1))) as url:
+            running = asyncio.create_task(client.post(url + CHAT, json=STREAMED, headers=account.headers))
+            await until_generating(upstream)
+            other = await open_account(redis, tokens=100_000)
+            waiting = asyncio.create_task(client.post(url + CHAT, json=body, headers=other.headers))
+            await eventually(lambda: is_held(redis, other))
+        assert (await waiting).status_code == 503
+        assert (await running).status_code in (200, 503)
+    assert await available(redis, other) == 100_000
+    assert len(upstream.generations) == 1
+
+
+async def is_held(redis: Redis, account: Account) -> bool:
+    return await held(redis, account) > 0

@@ -1,7 +1,6 @@
 """How a stream reaches its client: as it comes, cleaned, at the reader's pace, with errors said aloud."""
 
 import asyncio
-import json
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,12 @@ from redis.asyncio import Redis
 from services.gateway.entrypoints import chat
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, held, open_account
+from services.gateway.tests.support.chat import (
+    CHAT,
+    STREAMED,
+    chunks_in,
+    until_generating,
+)
 from services.gateway.tests.support.usage import UsageListener
 from shared.admission.keys import AccountKeys
 from shared.admission.sweep import Swept, sweep
@@ -20,13 +25,6 @@ from shared.ids import RequestId
 from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream
 from tests.support.upstream_wire import MODEL_NAME
-
-CHAT = "/v1/chat/completions"
-STREAMED: dict[str, Any] = {"messages": [{"role": "user", "content": "Hi"}], "stream": True}
-
-
-def chunks_in(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
 
 
 async def test_a_stream_is_cleaned_and_complete(
@@ -66,16 +64,6 @@ async def test_bytes_split_anywhere_arrive_as_whole_events(
         "東京",
         "🙂",
     ]
-
-
-async def test_a_connection_to_the_upstream_serves_many_answers(
-    start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream
-) -> None:
-    gateway = await start_gateway()
-    for _ in range(4):
-        for body in (STREAMED, STREAMED | {"stream": False}):
-            await gateway.post(CHAT, json=body, headers=account.headers)
-    assert upstream.connections == 1
 
 
 async def test_the_first_token_is_not_kept_back(
@@ -127,7 +115,7 @@ async def test_a_long_wait_is_heard_and_a_refusal_after_it_is_a_frame(
     gateway = await start_gateway(upstream_concurrency=1, queue_timeout_seconds=0.4)
     upstream.script = Script(pauses_after=0)
     running = asyncio.create_task(gateway.post(CHAT, json=STREAMED, headers=account.headers))
-    await eventually(lambda: has_begun(upstream))
+    await until_generating(upstream)
     reply = await gateway.post(CHAT, json=STREAMED, headers=account.headers)
     assert reply.status_code == 200
     assert reply.text.startswith(": waiting\n\n")
@@ -135,10 +123,6 @@ async def test_a_long_wait_is_heard_and_a_refusal_after_it_is_a_frame(
     assert "[DONE]" not in reply.text
     upstream.resume.set()
     assert (await running).text.endswith("data: [DONE]\n\n")
-
-
-async def has_begun(upstream: StandInUpstream) -> bool:
-    return bool(upstream.generations)
 
 
 async def has_holds(redis: Redis, account: Account, count: int) -> bool:
@@ -157,7 +141,7 @@ async def test_accounts_take_turns_at_the_upstream(
         return asyncio.create_task(gateway.post(CHAT, json=body, headers=who.headers))
 
     calls = [ask(account, "a0")]
-    await eventually(lambda: has_begun(upstream))
+    await until_generating(upstream)
     for count, name in enumerate(("a1", "a2", "a3"), start=2):
         calls.append(ask(account, name))
         await eventually(partial(has_holds, redis, account, count))

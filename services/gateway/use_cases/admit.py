@@ -5,8 +5,9 @@ while only running requests stand in the way. Leaves no hold behind when it rais
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
+from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.domain.chat_request import ChatRequest
 from services.gateway.domain.errors import Overloaded
 from services.gateway.domain.refusals import error_of, key_refused
@@ -27,25 +28,12 @@ from shared.admission.decisions import (
     Unknown,
 )
 from shared.admission.desk import AdmissionDesk
-from shared.ids import AccountId, KeyDigest
 
 ROUNDS_MAX = 6
 """Key refill, account refill, exact count, and the admission itself; a few more for races."""
 HELD_POLL_SECONDS = 0.2
 Granted = TypeVar("Granted", Admitted, Authenticated)
 NOT_READY = "The account is not ready yet. Please try again."
-
-
-class Refills(Protocol):
-    """Where Redis is refilled from. Raise shared.errors.Unavailable when the owner does not answer."""
-
-    async def refill_key(self, digest: KeyDigest) -> bool:
-        """False when nobody knows the key."""
-        ...
-
-    async def mirror_account(self, account_id: AccountId) -> bool:
-        """False when the ledger does not know the account (yet)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +47,7 @@ class Admission:
     def __init__(
         self,
         desk: AdmissionDesk,
-        refills: Refills,
+        refills: HttpRefills,
         upstream: Upstream,
         settlements: Settlements,
         policy: AdmissionPolicy,

@@ -30,6 +30,6 @@ class CheckpointLoop:
         """A request whose hold is gone was swept while this process stood still: it ends, and corrects."""
         swept = await self._desk.checkpoint(self._open_requests.checkpoints())
         for request in self._open_requests.find_all(swept):
-            if not request.has_ended:
+            if not request.has_ended and not request.was_cut:
                 log.warning("cut_after_sweep", request_id=request.request_id)
                 request.cut()

@@ -1,7 +1,8 @@
 """What the caller's account can spend, as Redis knows it; refilled once when Redis does not."""
 
+from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.domain.errors import Overloaded
-from services.gateway.use_cases.admit import NOT_READY, Refills
+from services.gateway.use_cases.admit import NOT_READY
 from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
 from shared.admission.balances import BalanceView
 from shared.admission.desk import AdmissionDesk
@@ -9,7 +10,7 @@ from shared.ids import AccountId
 
 
 class Balances:
-    def __init__(self, desk: AdmissionDesk, refills: Refills) -> None:
+    def __init__(self, desk: AdmissionDesk, refills: HttpRefills) -> None:
         self._desk = desk
         self._refills = refills
 

@@ -1,8 +1,7 @@
 """Streams one answer: bytes pass as they come, whole events at a time, metered on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Protocol
 
 from services.gateway.domain.charge import Ending
@@ -13,8 +12,6 @@ from services.gateway.use_cases.refuse import raise_unless_ok
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.slots import UpstreamSlots
 from services.gateway.use_cases.upstream import Upstream, UpstreamReply
-
-READ_OUT_SECONDS = 0.5
 
 
 class Listener(Protocol):
@@ -60,17 +57,8 @@ class StreamRelay:
                 if stream.failure:
                     raise stream.failure
                 if stream.is_done:
-                    await _read_out(chunks)
                     return
         raise UpstreamFailed(BROKEN_OFF)
-
-
-async def _read_out(chunks: AsyncIterator[bytes]) -> None:
-    """To the end of the body, so that the connection can serve the next request."""
-    with suppress(TimeoutError, UpstreamFailed):
-        async with asyncio.timeout(READ_OUT_SECONDS):
-            async for _ in chunks:
-                pass
 
 
 def _cancelled(request: OpenRequest, ending: Ending) -> Ending:

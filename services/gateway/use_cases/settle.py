@@ -7,6 +7,7 @@ to the bus (metering counts a request once) and the settlement is tried again un
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
@@ -36,6 +37,7 @@ OUTCOMES = {
 PublishDirectly = Callable[[UsageRecord], Coroutine[None, None, None]]
 """Returns once the broker has it, however long that takes."""
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -55,6 +57,14 @@ class Settlements:
         self._publish_directly = publish_directly
         self._tasks = tasks
         self._clock = clock
+
+    def run(self, request: OpenRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """The task of an open request. `work` settles it, whichever way it ends; one that is cancelled before
+        its first step cannot, so that its end is settled here."""
+        task = self._tasks.start(work)
+        task.add_done_callback(lambda _: self.end(request, Ending.NOT_ANSWERED))
+        request.work = task
+        return task
 
     def end(self, request: OpenRequest, ending: Ending) -> asyncio.Task[None]:
         """Done when the charge is recorded in Redis, or Redis is down and the bus has been tried.

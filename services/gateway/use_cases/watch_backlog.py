@@ -17,9 +17,8 @@ log = structlog.get_logger()
 
 
 class Backlog:
-    def __init__(self, stream: SettlementStream, *, unconfirmed_max: int = UNCONFIRMED_MAX) -> None:
+    def __init__(self, stream: SettlementStream) -> None:
         self._stream = stream
-        self._unconfirmed_max = unconfirmed_max
         self.is_full = False
 
     def refusal(self) -> Overloaded | None:
@@ -39,6 +38,6 @@ class Backlog:
 
     async def look(self) -> None:
         count = await self._stream.unconfirmed_count()
-        if count > self._unconfirmed_max and not self.is_full:
+        if count > UNCONFIRMED_MAX and not self.is_full:
             log.error("settlement_stream_full", unconfirmed=count)
-        self.is_full = count > self._unconfirmed_max
+        self.is_full = count > UNCONFIRMED_MAX

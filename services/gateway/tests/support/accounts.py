@@ -9,6 +9,7 @@ from shared.admission.key_records import KeyRecord, KeyState, put_key
 from shared.admission.mirror import Snapshot, write_mirror
 from shared.api_keys import digest_of, new_account_id, new_api_key
 from shared.ids import AccountId, KeyId, new_request_id
+from tests.support.eventually import eventually
 
 PEPPER = "a pepper for tests, 32 characters or more"
 
@@ -58,3 +59,12 @@ async def held(redis: Redis, account: Account) -> int:
     balance = await AdmissionDesk(redis).balance(account.account_id)
     assert balance is not None
     return balance.held
+
+
+async def nothing_is_held(redis: Redis, account: Account) -> None:
+    """Waits until every hold has ended."""
+
+    async def released() -> bool:
+        return await held(redis, account) == 0
+
+    await eventually(released)

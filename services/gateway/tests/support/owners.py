@@ -1,5 +1,7 @@
 """accounts and metering as the gateway sees them: two internal routes that refill Redis."""
 
+import asyncio
+
 from fastapi import FastAPI, Response
 from redis.asyncio import Redis
 
@@ -11,7 +13,7 @@ from shared.ids import AccountId
 
 
 class Owners:
-    """Knows the accounts it was told of; `asked_for_keys` counts look-ups."""
+    """Knows the accounts it was told of; `asked_for_keys` counts look-ups, `may_answer` holds them up."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
@@ -19,6 +21,8 @@ class Owners:
         self._balances: dict[AccountId, int] = {}
         self.asked_for_keys = 0
         self.url = ""
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.app = FastAPI()
         self.app.post("/internal/keys/refill")(self._refill)
         self.app.post("/internal/accounts/{account_id}/mirror")(self._mirror)
@@ -31,6 +35,7 @@ class Owners:
 
     async def _refill(self, request: KeyRefillRequest) -> KeyRefillReply:
         self.asked_for_keys += 1
+        await self.may_answer.wait()
         account = self._accounts.get(request.digest)
         if account is not None:
             await put_key(self._redis, account.key_record)

@@ -1,0 +1,25 @@
+"""parked and replay: `python -m shared.bus` against the running system's own broker."""
+
+import json
+import os
+import subprocess
+import sys
+
+from deploy.local import folder
+from deploy.local.env_file import read_env_file
+from deploy.local.failures import LocalFailure
+from deploy.local.identity import is_running
+from deploy.local.servers import rabbitmq
+from deploy.local.settings import LocalSettings
+from deploy.local.state import find_state
+
+
+def bus(settings: LocalSettings, *arguments: str) -> int:
+    state = find_state(settings.local_dir / folder.STATE)
+    if state is None or not is_running(state.supervisor):
+        raise LocalFailure(f"Nothing runs in {settings.local_dir}: `make up` starts it.")
+    port = json.loads((settings.local_dir / "ports.json").read_text(encoding="utf-8"))["amqp"]
+    password = read_env_file(settings.local_dir / "secrets.env")["RABBITMQ_PASSWORD"]
+    environment = {**os.environ, "AMQP_URL": rabbitmq.url(port, password)}
+    command = [sys.executable, "-m", "shared.bus", *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode

@@ -1,0 +1,85 @@
+"""However the work of an open request ends, its hold ends, once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from services.gateway.adapters.upstream_httpx import HttpxUpstream
+from services.gateway.domain.charge import Ending
+from services.gateway.domain.chat_request import CompletionLimits, parse_chat_request
+from services.gateway.domain.counts import Counts
+from services.gateway.tests.support.accounts import Account, available, held, nothing_is_held
+from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
+from services.gateway.use_cases.settle import Settlements
+from services.gateway.use_cases.tasks import Tasks
+from shared.admission.decisions import Admitted, CallKind, HoldRequest, PromptCount
+from shared.admission.desk import AdmissionDesk
+from shared.clock import utc_now
+from shared.contracts.gateway import UsageRecord
+from shared.ids import new_request_id
+
+BODY = b'{"messages":[{"role":"user","content":"Hi"}]}'
+
+
+async def never_published(_: UsageRecord) -> None:
+    raise AssertionError("Redis takes it")
+
+
+@pytest.fixture
+async def open_requests() -> OpenRequests:
+    return OpenRequests()
+
+
+@pytest.fixture
+async def settlements(redis: Redis, open_requests: OpenRequests) -> AsyncIterator[Settlements]:
+    tasks = Tasks()
+    async with HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream:
+        yield Settlements(AdmissionDesk(redis), upstream, open_requests, never_published, tasks, utc_now)
+        await tasks.drain(5)
+
+
+@pytest.fixture
+async def request_(redis: Redis, account: Account, open_requests: OpenRequests) -> OpenRequest:
+    key = account.key_record
+    asked = HoldRequest(
+        new_request_id(), key.digest, key.account_id, "chat", "", CallKind.STREAM, 10, PromptCount.BOUND, 90
+    )
+    hold = await AdmissionDesk(redis).admit(asked, ip_subject="192.0.2.1", ip_limit=10)
+    assert isinstance(hold, Admitted)
+    request = OpenRequest(asked.request_id, "chat", parse_chat_request(BODY, CompletionLimits(90, 90)), hold)
+    open_requests.add(request)
+    return request
+
+
+async def test_work_that_is_cancelled_before_its_first_step_releases_its_hold(
+    settlements: Settlements,
+    request_: OpenRequest,
+    open_requests: OpenRequests,
+    redis: Redis,
+    account: Account,
+) -> None:
+    assert await held(redis, account) == 100
+    settlements.run(request_, asyncio.sleep(10)).cancel()
+    await nothing_is_held(redis, account)
+    assert await available(redis, account) == 100_000
+    assert open_requests.checkpoints() == []
+
+
+async def test_the_first_ending_counts(
+    settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
+) -> None:
+    request_.whole_counts = Counts(7, 5, 0, estimated=False)
+    first = settlements.end(request_, Ending.COMPLETED)
+    assert settlements.end(request_, Ending.NOT_ANSWERED) is first
+    await first
+    assert await available(redis, account) == 100_000 - 12
+
+
+async def test_an_upstream_that_cannot_count_the_prompt_costs_nothing(
+    settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
+) -> None:
+    await settlements.end(request_, Ending.CLIENT_LEFT)
+    assert await available(redis, account) == 100_000
+    assert await held(redis, account) == 0

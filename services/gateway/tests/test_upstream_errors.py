@@ -1,0 +1,59 @@
+"""What the client hears when the upstream refuses, or is not there."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from services.gateway.tests.conftest import GatewayFactory
+from services.gateway.tests.support.accounts import Account
+from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, error_of
+from tests.support.upstream import Script, StandInUpstream
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        ((503, {"code": 503, "message": "Loading model", "type": "unavailable_error"}), 503, "model_loading"),
+        (
+            (401, {"code": 401, "message": "Invalid API Key", "type": "authentication_error"}),
+            502,
+            "upstream_error",
+        ),
+        ((400, {"code": 400, "message": "bad [json.exception.x.1] y", "type": "x"}), 400, "invalid_value"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_upstream_refusals_are_translated_before_the_first_byte(
+    stream: bool, error: Any, status: int, code: str,
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream,
+) -> None:  # fmt: skip
+    upstream.script = Script(error=error)
+    reply = await gateway.post(CHAT, json=QUESTION | {"stream": stream}, headers=account.headers)
+    assert (reply.status_code, error_of(reply)["code"]) == (status, code)
+    assert ("retry-after" in reply.headers) == (status == 503)
+
+
+async def test_a_prompt_longer_than_the_context_is_400(gateway: httpx.AsyncClient, account: Account) -> None:
+    body = {"messages": [{"role": "user", "content": "word " * 3000}], "stream": True}
+    reply = await gateway.post(CHAT, json=body, headers=account.headers)
+    assert (reply.status_code, error_of(reply)["code"]) == (400, "context_length_exceeded")
+
+
+async def test_an_upstream_that_is_not_there_is_502(start_gateway: GatewayFactory, account: Account) -> None:
+    gateway = await start_gateway(llama_base_url="http://127.0.0.1:1")
+    reply = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
+    assert (reply.status_code, error_of(reply)["code"]) == (502, "upstream_error")
+    assert "127.0.0.1:1" not in reply.text
+    assert (await gateway.get("/v1/models", headers=account.headers)).status_code == 503
+    assert (await gateway.get("/ready")).json() == {"status": "not ready", "missing": ["upstream"]}
+
+
+async def test_an_upstream_that_closes_kept_connections_without_notice_fails_nobody(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream
+) -> None:
+    upstream.closes_kept_connections = True
+    for body in (QUESTION, STREAMED, QUESTION, STREAMED):
+        reply = await gateway.post(CHAT, json=body, headers=account.headers)
+        assert reply.status_code == 200
+        assert "error" not in reply.text
