@@ -99,6 +99,10 @@ class AdmissionDesk:
         [tokens] = await run(self._redis, _settle_call(account_id, record))
         return AlreadySettled() if tokens is None else Settled(tokens)
 
+    async def settle_again(self, records: Sequence[UsageRecord]) -> None:
+        """What was settled before, for a Redis that may have lost it. One round trip; what it knows stays."""
+        await run(self._redis, *(_settle_call(AccountId(record.account_id), record) for record in records))
+
     async def release(self, account_id: AccountId, request_id: RequestId) -> None:
         """Ends a hold with no charge and no usage record. The request still counts for the rate."""
         await run(self._redis, _release_call(account_id, request_id))

@@ -21,6 +21,8 @@ class Outcome(StrEnum):
     CLIENT_DISCONNECTED = "client_disconnected"
     UPSTREAM_FAILED = "upstream_failed"
     LOST = "lost"
+    REVOKED = "revoked"
+    """Its key was revoked while it ran."""
 
 
 class UsageRecord(BaseModel):
