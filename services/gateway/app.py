@@ -19,10 +19,12 @@ from services.gateway.use_cases.list_models import Models
 from services.gateway.use_cases.open_request import OpenRequests
 from services.gateway.use_cases.publish_usage import UsageBus, UsageRelay
 from services.gateway.use_cases.read_balance import Balances
+from services.gateway.use_cases.refill_keys import KeyRefills
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.slots import UpstreamSlots
 from services.gateway.use_cases.tasks import Tasks
+from services.gateway.use_cases.unconfirmed import Unconfirmed
 from services.gateway.use_cases.watch_backlog import Backlog
 from shared import redis_client
 from shared.admission.desk import AdmissionDesk
@@ -61,9 +63,20 @@ class Gateway:
         usage_bus = UsageBus(Publisher(self.bus), utc_now)
         self.usage_relay = UsageRelay(stream, usage_bus)
         self.backlog = Backlog(stream)
-        self.checkpoints = CheckpointLoop(self.desk, self.open_requests)
+        self.refills = HttpRefills(self.accounts, self.metering)
+        key_refills = KeyRefills(self.refills, self.open_requests, self.tasks)
+        self.unconfirmed = Unconfirmed(self.redis, self.desk)
+        self.checkpoints = CheckpointLoop(
+            self.redis, self.open_requests, self.unconfirmed, key_refills, usage_bus
+        )
         self.settlements = Settlements(
-            self.desk, self.upstream, self.open_requests, usage_bus.publish_one, self.tasks, utc_now
+            self.desk,
+            self.upstream,
+            self.open_requests,
+            self.unconfirmed,
+            usage_bus.publish_one,
+            self.tasks,
+            utc_now,
         )
         self.v1 = V1(
             self._routes(settings),
@@ -72,19 +85,18 @@ class Gateway:
         )
 
     def _routes(self, settings: GatewaySettings) -> Routes:
-        refills = HttpRefills(self.accounts, self.metering)
         policy = AdmissionPolicy(
             base_url=settings.base_url.rstrip("/"),
             ip_limit_per_minute=settings.inference_ip_rate_limit,
             wait_for_held_seconds=settings.queue_timeout_seconds,
         )
-        admission = Admission(self.desk, refills, self.upstream, self.settlements, policy)
+        admission = Admission(self.desk, self.refills, self.upstream, self.settlements, policy)
         models = Models(self.upstream)
         return {
             "/v1/chat/completions": {"POST": self._chat(settings, admission)},
             "/v1/models": {"GET": ModelList(admission, models)},
             MODELS_PATH: {"GET": ModelDetail(admission, models)},
-            "/v1/balance": {"GET": BalanceEndpoint(admission, Balances(self.desk, refills))},
+            "/v1/balance": {"GET": BalanceEndpoint(admission, Balances(self.desk, self.refills))},
         }
 
     def _chat(self, settings: GatewaySettings, admission: Admission) -> ChatEndpoint:
@@ -112,6 +124,7 @@ class Gateway:
                 await stack.enter_async_context(client)
             background = await stack.enter_async_context(Background())
             background.start("checkpoints", self.checkpoints.run)
+            background.start("unconfirmed", self.unconfirmed.run)
             background.start("usage_relay", self.usage_relay.run)
             background.start("backlog", self.backlog.run)
             yield

@@ -16,6 +16,8 @@ class Ending(Enum):
     """In the middle of an answer."""
     CUT = "cut"
     """By us: the hold had been swept, or this process is stopping."""
+    REVOKED = "revoked"
+    """Its key was revoked meanwhile: a stream is ended, a whole answer withheld."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def who_pays(ending: Ending, counts: Counts | None) -> Due:
             return Nothing()
         case Ending.COMPLETED | Ending.CLIENT_LEFT:
             return Charge(counts) if counts else ChargePrompt()
-        case Ending.UPSTREAM_BROKE | Ending.CUT:
+        case Ending.UPSTREAM_BROKE | Ending.CUT | Ending.REVOKED:
             return Charge(counts) if counts else Nothing()
     assert_never(ending)
 

@@ -107,8 +107,9 @@ class ChatEndpoint:
         return self._backlog.refusal() or chat
 
     async def _admit(self, caller: Caller, chat: ChatRequest, gone: asyncio.Task[None]) -> OpenRequest:
+        key = await self._admission.claimed_key(caller)
         hold = await self._admission.admit(caller, chat, ENDPOINT, still_wanted=lambda: not gone.done())
-        request = OpenRequest(caller.request_id, ENDPOINT, chat, hold)
+        request = OpenRequest(caller.request_id, key.digest, ENDPOINT, chat, hold)
         self._open_requests.add(request)
         return request
 

@@ -48,10 +48,10 @@ def upstream(one_upstream: StandInUpstream) -> StandInUpstream:
 
 
 @pytest.fixture(scope="session")
-async def owners(redis_url: str) -> AsyncIterator[Owners]:
+async def owners(redis_url: str, usage: UsageListener) -> AsyncIterator[Owners]:
     """accounts and metering, as far as the gateway asks them."""
     async with Redis.from_url(redis_url) as redis:
-        stub = Owners(redis)
+        stub = Owners(redis, usage)
         async with serving(stub.app) as url:
             stub.url = url
             yield stub

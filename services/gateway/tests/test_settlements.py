@@ -14,6 +14,7 @@ from services.gateway.tests.support.accounts import Account, available, held, no
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.tasks import Tasks
+from services.gateway.use_cases.unconfirmed import Unconfirmed
 from shared.admission.decisions import Admitted, CallKind, HoldRequest, PromptCount
 from shared.admission.desk import AdmissionDesk
 from shared.clock import utc_now
@@ -34,9 +35,11 @@ async def open_requests() -> OpenRequests:
 
 @pytest.fixture
 async def settlements(redis: Redis, open_requests: OpenRequests) -> AsyncIterator[Settlements]:
-    tasks = Tasks()
+    tasks, desk = Tasks(), AdmissionDesk(redis)
     async with HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream:
-        yield Settlements(AdmissionDesk(redis), upstream, open_requests, never_published, tasks, utc_now)
+        yield Settlements(
+            desk, upstream, open_requests, Unconfirmed(redis, desk), never_published, tasks, utc_now
+        )
         await tasks.drain(5)
 
 
@@ -48,7 +51,8 @@ async def request_(redis: Redis, account: Account, open_requests: OpenRequests) 
     )
     hold = await AdmissionDesk(redis).admit(asked, ip_subject="192.0.2.1", ip_limit=10)
     assert isinstance(hold, Admitted)
-    request = OpenRequest(asked.request_id, "chat", parse_chat_request(BODY, CompletionLimits(90, 90)), hold)
+    chat = parse_chat_request(BODY, CompletionLimits(90, 90))
+    request = OpenRequest(asked.request_id, key.digest, "chat", chat, hold)
     open_requests.add(request)
     return request
 

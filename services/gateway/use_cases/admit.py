@@ -12,6 +12,7 @@ from services.gateway.domain.chat_request import ChatRequest
 from services.gateway.domain.errors import Overloaded
 from services.gateway.domain.refusals import error_of, key_refused
 from services.gateway.use_cases.caller import Caller, KeyClaim
+from services.gateway.use_cases.open_account import NOT_READY, open_account
 from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.upstream import Upstream
@@ -33,7 +34,6 @@ ROUNDS_MAX = 6
 """Key refill, account refill, exact count, and the admission itself; a few more for races."""
 HELD_POLL_SECONDS = 0.2
 Granted = TypeVar("Granted", Admitted, Authenticated)
-NOT_READY = "The account is not ready yet. Please try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +145,8 @@ class Admission:
     async def _refill(self, key: KeyClaim, missing: Missing) -> None:
         if missing is Missing.KEY and not await self._refills.refill_key(key.digest):
             raise key_refused(self._policy.base_url)
-        if missing is Missing.ACCOUNT and not await self._refills.mirror_account(key.account_id):
-            raise Overloaded(NOT_READY, retry_after_seconds=1)
+        if missing is Missing.ACCOUNT:
+            await open_account(self._refills, key.account_id)
 
     async def _counted(self, request: HoldRequest, chat: ChatRequest) -> HoldRequest:
         tokens = await self._upstream.count_prompt(chat.count_body())

@@ -3,6 +3,7 @@
 import asyncio
 
 from services.gateway.domain.charge import Ending
+from services.gateway.domain.refusals import key_revoked
 from services.gateway.domain.whole_answer import WholeAnswer, read_whole_answer
 from services.gateway.use_cases.open_request import OpenRequest
 from services.gateway.use_cases.refuse import raise_unless_ok
@@ -18,16 +19,23 @@ class WholeAnswers:
         self._settlements = settlements
 
     async def answer(self, request: OpenRequest) -> WholeAnswer:
-        """Cancel it only while it waits: an answer that is being made is paid for."""
+        """Cancel it only while it waits: an answer that is being made is paid for.
+
+        Raises KeyRefused when the key was revoked meanwhile; what was made is charged all the same."""
         try:
             async with self._slots.slot(request.hold.account_id):
                 request.is_generating = True
                 async with self._upstream.open_chat(request.upstream_body()) as reply:
                     await raise_unless_ok(request, reply)
                     answer = read_whole_answer(await reply.read())
-        except BaseException:  # cancelled as well; nothing was delivered
+        except BaseException as ended:  # cancelled as well; nothing was delivered
             self._settlements.end(request, Ending.NOT_ANSWERED)
+            if request.was_revoked and isinstance(ended, asyncio.CancelledError):
+                raise key_revoked() from None
             raise
         request.whole_counts, request.model = answer.counts, answer.model
-        await asyncio.shield(self._settlements.end(request, Ending.COMPLETED))
+        ending = Ending.REVOKED if request.was_revoked else Ending.COMPLETED
+        await asyncio.shield(self._settlements.end(request, ending))
+        if ending is Ending.REVOKED:
+            raise key_revoked()
         return answer

@@ -8,8 +8,8 @@ from services.gateway.domain.charge import Ending
 from services.gateway.domain.chat_request import ChatRequest
 from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.counts import Counts
-from shared.admission.decisions import Admitted, Checkpoint
-from shared.ids import RequestId
+from shared.admission.decisions import Admitted, CallKind, Checkpoint
+from shared.ids import KeyDigest, RequestId
 
 
 @dataclass(slots=True, eq=False)
@@ -17,6 +17,7 @@ class OpenRequest:
     """From its admission to its settlement. `is_generating`: the upstream has been asked, and may answer."""
 
     request_id: RequestId
+    digest: KeyDigest
     endpoint: str
     chat: ChatRequest
     hold: Admitted
@@ -40,17 +41,44 @@ class OpenRequest:
     def checkpoint(self) -> Checkpoint:
         counts = self.stream.counts()
         prompt, completion = (counts.prompt, counts.completion) if counts else (0, 0)
-        return Checkpoint(self.hold.account_id, self.request_id, prompt, completion)
+        return Checkpoint(
+            account_id=self.hold.account_id,
+            request_id=self.request_id,
+            digest=self.digest,
+            key_id=self.hold.key_id,
+            kind=CallKind.STREAM if self.chat.stream else CallKind.WHOLE,
+            endpoint=self.endpoint,
+            model=self.model or self.stream.model,
+            tokens_held=self.hold.tokens_held,
+            admitted_at=self.hold.admitted_at,
+            tokens_prompt=prompt,
+            tokens_completion=completion,
+        )
 
     def cut(self) -> None:
         """End it from our side. A whole call runs on: nothing of it has been delivered yet."""
+        if self.chat.stream:
+            self._cancel_once()
         self.ending_when_cancelled = Ending.CUT
-        if self.chat.stream and self.work is not None:
+
+    def revoke(self) -> None:
+        """End it because its key works no longer. A whole answer that is being made runs on, to be withheld."""
+        if self.chat.stream or not self.is_generating:
+            self._cancel_once()
+        self.ending_when_cancelled = Ending.REVOKED
+
+    def _cancel_once(self) -> None:
+        """A second time would interrupt what ends it, such as closing the upstream."""
+        if self.work is not None and not self.work.cancelling():
             self.work.cancel()
 
     @property
     def was_cut(self) -> bool:
-        return self.ending_when_cancelled is Ending.CUT
+        return self.ending_when_cancelled is not Ending.CLIENT_LEFT
+
+    @property
+    def was_revoked(self) -> bool:
+        return self.ending_when_cancelled is Ending.REVOKED
 
     @property
     def has_ended(self) -> bool:
@@ -74,3 +102,6 @@ class OpenRequests:
 
     def find_all(self, request_ids: Iterable[RequestId]) -> list[OpenRequest]:
         return [self._by_id[request_id] for request_id in request_ids if request_id in self._by_id]
+
+    def find_by_key(self, digest: KeyDigest) -> list[OpenRequest]:
+        return [request for request in self._by_id.values() if request.digest == digest]

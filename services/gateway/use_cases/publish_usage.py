@@ -28,30 +28,34 @@ log = structlog.get_logger()
 
 
 class UsageBus:
-    """Publishes records under this gateway's name and running number."""
+    """Publishes records under this gateway's name and running number. `sequence_confirmed`: the highest that the
+    broker has, 0 before the first."""
 
     def __init__(self, publisher: Publisher, clock: Clock) -> None:
         self._publisher = publisher
         self._clock = clock
         self._sequence = 0
+        self.sequence_confirmed = 0
         self.gateway = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     async def publish(self, records: Sequence[UsageRecord]) -> None:
         """Returns once all are confirmed, however long that takes."""
-        waiting = [self._wrap(batch) for batch in _batches(records)]
+        numbered = [self._wrap(batch) for batch in _batches(records)]
+        waiting = {envelope.id: (sequence, envelope) for sequence, envelope in numbered}
         while waiting:
-            confirmed = set(await self._publisher.publish(waiting))
-            waiting = [envelope for envelope in waiting if envelope.id not in confirmed]
+            for envelope_id in await self._publisher.publish([envelope for _, envelope in waiting.values()]):
+                sequence, _ = waiting.pop(envelope_id)
+                self.sequence_confirmed = max(self.sequence_confirmed, sequence)
             if waiting:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def publish_one(self, record: UsageRecord) -> None:
         await self.publish([record])
 
-    def _wrap(self, records: tuple[UsageRecord, ...]) -> Envelope:
+    def _wrap(self, records: tuple[UsageRecord, ...]) -> tuple[int, Envelope]:
         self._sequence += 1
         event = UsageRecorded(gateway=self.gateway, sequence=self._sequence, records=records)
-        return wrap(event, source="gateway", subject=None, now=self._clock())
+        return self._sequence, wrap(event, source="gateway", subject=None, now=self._clock())
 
 
 class UsageRelay:

@@ -1,8 +1,8 @@
-"""What the caller's account can spend, as Redis knows it; refilled once when Redis does not."""
+"""What the caller's account can spend, as Redis knows it; refilled when Redis does not."""
 
 from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.domain.errors import Overloaded
-from services.gateway.use_cases.admit import NOT_READY
+from services.gateway.use_cases.open_account import NOT_READY, open_account
 from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
 from shared.admission.balances import BalanceView
 from shared.admission.desk import AdmissionDesk
@@ -18,7 +18,8 @@ class Balances:
         """Raises Overloaded when the ledger does not know the account yet, or nobody answers."""
         try:
             balance = await self._desk.balance(account_id)
-            if balance is None and await self._refills.mirror_account(account_id):
+            if balance is None:
+                await open_account(self._refills, account_id)
                 balance = await self._desk.balance(account_id)
         except REDIS_ERRORS as error:
             raise out_of_service() from error

@@ -7,6 +7,7 @@ from typing import Protocol
 from services.gateway.domain.charge import Ending
 from services.gateway.domain.chat_stream import BROKEN_OFF
 from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.domain.refusals import key_revoked
 from services.gateway.use_cases.open_request import OpenRequest
 from services.gateway.use_cases.refuse import raise_unless_ok
 from services.gateway.use_cases.settle import Settlements
@@ -31,7 +32,9 @@ class StreamRelay:
         self._settlements = settlements
 
     async def relay(self, request: OpenRequest, listener: Listener) -> None:
-        """Until the answer's end. Cancel it when the client has left. Each way out settles, once."""
+        """Until the answer's end. Cancel it when the client has left. Each way out settles, once.
+
+        Raises KeyRefused when it was cancelled because its key was revoked."""
         ending = Ending.NOT_ANSWERED
         try:
             async with self._slots.slot(request.hold.account_id):
@@ -44,6 +47,8 @@ class StreamRelay:
                     ending = Ending.COMPLETED
         except asyncio.CancelledError:
             ending = _cancelled(request, ending)
+            if request.was_revoked and ending is not Ending.COMPLETED:
+                raise key_revoked() from None
             raise
         finally:
             self._settlements.end(request, ending)

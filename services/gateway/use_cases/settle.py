@@ -1,7 +1,7 @@
 """The one way a request's hold ends: charged or released, once, whatever became of client and upstream.
 
-It runs in a task of its own that nothing cancels. When Redis does not take a charge, the record goes straight
-to the bus (metering counts a request once) and the settlement is tried again until the bound is reached.
+It runs in a task of its own that nothing cancels. A charge is kept until the ledger has it; when Redis does not
+take it, the record goes straight to the bus (metering counts a request once) and is settled when Redis is back.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from services.gateway.domain.counts import Counts
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.tasks import Tasks
+from services.gateway.use_cases.unconfirmed import Unconfirmed
 from services.gateway.use_cases.upstream import Upstream
 from shared.admission.desk import AdmissionDesk
 from shared.contracts.gateway import REVISION_SERVED, Outcome, UsageRecord
@@ -24,7 +25,7 @@ from shared.errors import PromptlyError
 from shared.ids import AccountId, RequestId
 
 RETRY_DELAYS_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
-"""A minute; then the hold goes stale and metering settles it from its last checkpoint."""
+"""Of a release: a minute; then the hold goes stale and metering settles it from its last checkpoint."""
 DIRECT_TIMEOUT_SECONDS = 3.0
 """A whole answer waits for it, so it is short; the record is not lost with it."""
 
@@ -33,6 +34,7 @@ OUTCOMES = {
     Ending.CLIENT_LEFT: Outcome.CLIENT_DISCONNECTED,
     Ending.UPSTREAM_BROKE: Outcome.UPSTREAM_FAILED,
     Ending.CUT: Outcome.LOST,
+    Ending.REVOKED: Outcome.REVOKED,
 }
 PublishDirectly = Callable[[UsageRecord], Coroutine[None, None, None]]
 """Returns once the broker has it, however long that takes."""
@@ -47,6 +49,7 @@ class Settlements:
         desk: AdmissionDesk,
         upstream: Upstream,
         open_requests: OpenRequests,
+        unconfirmed: Unconfirmed,
         publish_directly: PublishDirectly,
         tasks: Tasks,
         clock: Clock,
@@ -54,6 +57,7 @@ class Settlements:
         self._desk = desk
         self._upstream = upstream
         self._open_requests = open_requests
+        self._unconfirmed = unconfirmed
         self._publish_directly = publish_directly
         self._tasks = tasks
         self._clock = clock
@@ -105,9 +109,10 @@ class Settlements:
 
     async def _charge(self, request: OpenRequest, counts: Counts, ending: Ending) -> None:
         record = self._record(request, counts, ending)
+        self._unconfirmed.keep(record)
         if await self._settles(request, record):
             return
-        self._tasks.start(self._until_done(lambda: self._settle(request, record)))
+        self._unconfirmed.settle_again(record)
         publishing = self._tasks.start(self._publish_directly(record))
         done, _ = await asyncio.wait({publishing}, timeout=DIRECT_TIMEOUT_SECONDS)
         if not done:
@@ -115,14 +120,11 @@ class Settlements:
 
     async def _settles(self, request: OpenRequest, record: UsageRecord) -> bool:
         try:
-            await self._settle(request, record)
+            await self._desk.settle(request.hold.account_id, record, tokens_held=request.hold.tokens_held)
         except REDIS_ERRORS as error:
             log.warning("not_settled", request_id=request.request_id, reason=type(error).__name__)
             return False
         return True
-
-    async def _settle(self, request: OpenRequest, record: UsageRecord) -> None:
-        await self._desk.settle(request.hold.account_id, record, tokens_held=request.hold.tokens_held)
 
     async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:
         for delay_seconds in (*RETRY_DELAYS_SECONDS, None):

@@ -6,9 +6,10 @@ from redis.asyncio import Redis
 
 from shared.admission.desk import AdmissionDesk
 from shared.admission.key_records import KeyRecord, KeyState, put_key
-from shared.admission.mirror import Snapshot, write_mirror
+from shared.admission.mirror import Snapshot
 from shared.api_keys import digest_of, new_account_id, new_api_key
 from shared.ids import AccountId, KeyId, new_request_id
+from tests.support.admission import open_in_redis
 from tests.support.eventually import eventually
 
 PEPPER = "a pepper for tests, 32 characters or more"
@@ -45,7 +46,7 @@ async def open_account(
 ) -> Account:
     account = new_account(limit_per_minute=limit_per_minute, limit_concurrent=limit_concurrent)
     await put_key(redis, account.key_record)
-    await write_mirror(redis, account.account_id, Snapshot(version=1, posted=tokens, grants=()), {})
+    await open_in_redis(redis, account.account_id, Snapshot(version=1, posted=tokens, grants=()))
     return account
 
 

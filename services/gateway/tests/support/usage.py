@@ -1,5 +1,6 @@
 """Listens on the bus for what the gateway says was used."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -39,6 +40,13 @@ class UsageListener:
 
     def records(self) -> list[UsageRecord]:
         return [record for event in self.events for record in event.records]
+
+    def has_all(self, sequences: Mapping[str, int]) -> bool:
+        """Every batch of each gateway up to that number."""
+        heard = {(event.gateway, event.sequence) for event in self.events}
+        return all(
+            (gateway, number) in heard for gateway, last in sequences.items() for number in range(1, last + 1)
+        )
 
     async def record_of(self, request_id: str) -> UsageRecord:
         """The record of one request, as soon as it is published."""

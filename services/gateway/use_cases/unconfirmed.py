@@ -1,0 +1,105 @@
+"""What this process has settled, kept until the ledger is known to have it.
+
+A Redis that was lost (emptied, restarted), or did not answer at the time, is told again. Settling twice changes
+nothing, and the ledger counts a request once.
+"""
+
+import asyncio
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import structlog
+from redis.asyncio import Redis
+
+from services.gateway.use_cases.outage import REDIS_ERRORS
+from shared.admission.confirmations import confirmed_by_the_ledger
+from shared.admission.desk import AdmissionDesk
+from shared.contracts.gateway import UsageRecord
+from shared.ids import AccountId, RequestId
+
+RECORDS_MAX = 20_000
+"""About 40 MB. So many wait only while metering stands still, and then the broker has the oldest."""
+BATCH_RECORDS_MAX = 200
+"""Of one round trip: Redis answers nobody else meanwhile, so it stays below about 10 ms."""
+INTERVAL_SECONDS = 0.25
+CONFIRM_INTERVAL_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class Unconfirmed:
+    """The oldest are forgotten beyond a bound: they can be lost only together with Redis."""
+
+    def __init__(self, redis: Redis, desk: AdmissionDesk) -> None:
+        self._redis = redis
+        self._desk = desk
+        self._kept: OrderedDict[RequestId, UsageRecord] = OrderedDict()
+        self._to_settle: dict[RequestId, UsageRecord] = {}
+        self._dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, record: UsageRecord) -> None:
+        """Before it is settled for the first time: Redis may be lost in the same moment."""
+        self._kept[_id_of(record)] = record
+        while len(self._kept) > RECORDS_MAX:
+            request_id, _ = self._kept.popitem(last=False)
+            self._to_settle.pop(request_id, None)
+            self._dropped += 1
+
+    def settle_again(self, record: UsageRecord) -> None:
+        """Redis did not take it."""
+        self._to_settle[_id_of(record)] = record
+
+    def settle_all_again(self) -> None:
+        """Redis may have lost whatever it took."""
+        self._to_settle = dict(self._kept)
+
+    async def run(self) -> None:
+        confirm_at = 0.0
+        while True:
+            await asyncio.sleep(INTERVAL_SECONDS)
+            try:
+                await self.settle_waiting()
+                if _now() >= confirm_at:
+                    await self.forget_confirmed()
+                    confirm_at = _now() + CONFIRM_INTERVAL_SECONDS
+            except REDIS_ERRORS as error:
+                log.warning("settlements_unconfirmed", count=len(self._kept), reason=type(error).__name__)
+
+    async def settle_waiting(self) -> None:
+        """Raises redis errors; what was not settled then waits on."""
+        if self._to_settle:
+            log.warning("settling_again", count=len(self._to_settle))
+        while batch := list(islice(self._to_settle.values(), BATCH_RECORDS_MAX)):
+            await self._desk.settle_again(batch)
+            for record in batch:
+                self._to_settle.pop(_id_of(record), None)
+
+    async def forget_confirmed(self) -> None:
+        """Raises redis errors."""
+        for batch in _batches(list(self._kept.values())):
+            by_account: defaultdict[AccountId, list[RequestId]] = defaultdict(list)
+            for record in batch:
+                by_account[AccountId(record.account_id)].append(_id_of(record))
+            for request_id in await confirmed_by_the_ledger(self._redis, by_account):
+                self._kept.pop(request_id, None)
+                self._to_settle.pop(request_id, None)
+        if self._dropped:
+            log.error("settlements_forgotten_unconfirmed", count=self._dropped)
+            self._dropped = 0
+
+
+def _batches(records: Sequence[UsageRecord]) -> Iterator[Sequence[UsageRecord]]:
+    for start in range(0, len(records), BATCH_RECORDS_MAX):
+        yield records[start : start + BATCH_RECORDS_MAX]
+
+
+def _id_of(record: UsageRecord) -> RequestId:
+    return RequestId(str(record.request_id))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
