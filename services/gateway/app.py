@@ -25,6 +25,7 @@ from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.slots import UpstreamSlots
 from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.unconfirmed import Unconfirmed
+from services.gateway.use_cases.upstream_pool import PooledUpstream
 from services.gateway.use_cases.watch_backlog import Backlog
 from shared import redis_client
 from shared.admission.desk import AdmissionDesk
@@ -50,12 +51,12 @@ class Gateway:
         self.bus = bus_connection.Connection(settings.amqp_url, "gateway-publisher")
         self.accounts = InternalClient(settings.accounts_url, settings.internal_token)
         self.metering = InternalClient(settings.metering_url, settings.internal_token)
-        self.upstream = HttpxUpstream(
-            settings.llama_base_url,
-            settings.llama_api_key,
-            concurrency=settings.upstream_concurrency,
-            timeout_seconds=settings.upstream_timeout_seconds,
+        self.slots = UpstreamSlots(
+            slots=settings.upstream_concurrency * len(settings.llama_base_url),
+            length_max=settings.queue_length_max,
+            timeout_seconds=settings.queue_timeout_seconds,
         )
+        self.upstream = _pool(settings, self.slots)
         self.desk = AdmissionDesk(self.redis)
         self.tasks = Tasks()
         self.open_requests = OpenRequests()
@@ -100,15 +101,10 @@ class Gateway:
         }
 
     def _chat(self, settings: GatewaySettings, admission: Admission) -> ChatEndpoint:
-        slots = UpstreamSlots(
-            slots=settings.upstream_concurrency,
-            length_max=settings.queue_length_max,
-            timeout_seconds=settings.queue_timeout_seconds,
-        )
         return ChatEndpoint(
             admission,
-            StreamRelay(self.upstream, slots, self.settlements),
-            WholeAnswers(self.upstream, slots, self.settlements),
+            StreamRelay(self.upstream, self.slots, self.settlements),
+            WholeAnswers(self.upstream, self.slots, self.settlements),
             self.open_requests,
             self.settlements,
             self.backlog,
@@ -123,6 +119,7 @@ class Gateway:
             for client in (self.upstream, self.accounts, self.metering):
                 await stack.enter_async_context(client)
             background = await stack.enter_async_context(Background())
+            background.start("upstream_health", self.upstream.run)
             background.start("checkpoints", self.checkpoints.run)
             background.start("unconfirmed", self.unconfirmed.run)
             background.start("usage_relay", self.usage_relay.run)
@@ -130,6 +127,19 @@ class Gateway:
             yield
             await self.tasks.drain(DRAIN_TIMEOUT_SECONDS)
             await self.usage_relay.flush(FLUSH_TIMEOUT_SECONDS)
+
+
+def _pool(settings: GatewaySettings, slots: UpstreamSlots) -> PooledUpstream:
+    upstreams = [
+        HttpxUpstream(
+            url,
+            settings.llama_api_key,
+            concurrency=settings.upstream_concurrency,
+            timeout_seconds=settings.upstream_timeout_seconds,
+        )
+        for url in settings.llama_base_url
+    ]
+    return PooledUpstream(upstreams, slots, slots_each=settings.upstream_concurrency)
 
 
 def build_app(settings: GatewaySettings) -> FastAPI:

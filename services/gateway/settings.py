@@ -1,8 +1,30 @@
 """What the gateway needs from its environment. It has no database credentials."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from shared.settings import ServiceSettings
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
+
+from shared.settings import CommaSeparated, ServiceSettings
+
+
+def _http_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = next((place for place, url in enumerate(urls, start=1) if not _is_http_url(url)), None)
+    if wrong is not None or not urls:
+        hint = "number {place} is no address such as http://100.64.0.2:8502 (several are separated by commas)"
+        raise PydanticCustomError("upstream_url", hint, {"place": wrong or 1})
+    if len(set(urls)) < len(urls):
+        raise PydanticCustomError("upstream_url", "the same address stands there twice")
+    return urls
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 class GatewaySettings(ServiceSettings):
@@ -12,7 +34,7 @@ class GatewaySettings(ServiceSettings):
     metering_url: str
     key_pepper: SecretStr = Field(min_length=32)
 
-    llama_base_url: str
+    llama_base_url: Annotated[CommaSeparated, AfterValidator(_http_urls)]
     llama_api_key: SecretStr | None = None
     upstream_concurrency: int = Field(default=4, ge=1)
     upstream_timeout_seconds: float = Field(default=600, gt=0)

@@ -5,13 +5,13 @@ the generation. Nothing is sent twice.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
 
 import httpx
 from pydantic import SecretStr
 
-from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut
+from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut, UpstreamUnreachable
 from services.gateway.domain.model_names import file_name
 from services.gateway.domain.upstream_refusals import refusal_of
 from services.gateway.use_cases.upstream import Model, UpstreamReply
@@ -19,9 +19,11 @@ from services.gateway.use_cases.upstream import Model, UpstreamReply
 CHAT = "/v1/chat/completions"
 COUNT = "/v1/chat/completions/input_tokens"
 MODELS = "/v1/models"
+HEALTH = "/health"
 CONNECT_TIMEOUT_SECONDS = 5.0
 SHORT_TIMEOUT_SECONDS = 10.0
 """For what costs no generation."""
+HEALTH_TIMEOUT_SECONDS = 1.5
 ANSWER_BYTES_MAX = 64 << 20
 SPARE_CONNECTIONS = 16
 """Beside the running generations: counts, model lists, probes."""
@@ -31,16 +33,23 @@ requests in a trial), and a generation must not be sent twice: so each has a con
 
 
 class HttpxReply:
-    def __init__(self, reply: httpx.Response) -> None:
-        self._reply = reply
-        self.status = reply.status_code
+    def __init__(self, status: int, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        self.status = status
+        self._first = first
+        self._rest = rest
+        self._body: bytes | None = None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
-        with _translated():
-            async for data in self._reply.aiter_raw():
-                yield data
+        yield self._first
+        async for data in self._rest:
+            yield data
 
     async def read(self) -> bytes:
+        if self._body is None:
+            self._body = await self._read()
+        return self._body
+
+    async def _read(self) -> bytes:
         body = bytearray()
         async for data in self.chunks():
             body += data
@@ -80,9 +89,21 @@ class HttpxUpstream:
         with _translated():
             reply = await self._http.send(request, stream=True)
         try:
-            yield HttpxReply(reply)
+            async with aclosing(_pieces(reply)) as pieces:
+                first = await anext(pieces, b"")
+                if not first and reply.status_code == 200:
+                    raise UpstreamFailed("The model server answered nothing. Nothing was charged.")
+                yield HttpxReply(reply.status_code, first, pieces)
         finally:
             await reply.aclose()
+
+    async def is_healthy(self) -> bool:
+        """llama-server says 503 while it loads its model. A server without /health is healthy if it answers."""
+        try:
+            reply = await self._http.get(HEALTH, timeout=HEALTH_TIMEOUT_SECONDS)
+        except httpx.HTTPError:
+            return False
+        return reply.status_code < 500
 
     async def count_prompt(self, body: bytes) -> int:
         with _translated():
@@ -107,11 +128,19 @@ class HttpxUpstream:
         ]
 
 
+async def _pieces(reply: httpx.Response) -> AsyncGenerator[bytes, None]:
+    with _translated():
+        async for data in reply.aiter_raw():
+            yield data
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """No message of httpx passes: it may name the upstream's address."""
     try:
         yield
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise UpstreamUnreachable("The model server cannot be reached. Nothing was charged.") from error
     except httpx.TimeoutException as error:
         raise UpstreamTimedOut("The model server did not answer in time.") from error
     except (httpx.HTTPError, httpx.StreamError) as error:

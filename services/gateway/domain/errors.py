@@ -13,6 +13,7 @@ PromptlyError
 ├── UnknownUrl, ModelNotFound 404
 ├── MethodNotAllowed        405
 ├── UpstreamFailed          502
+│   └── UpstreamUnreachable
 ├── UpstreamTimedOut        504
 └── Overloaded, ModelLoading  503, come again
 """
@@ -111,6 +112,10 @@ class UpstreamFailed(PromptlyError):
 
     kind = Kind.UPSTREAM
     code = "upstream_error"
+
+
+class UpstreamUnreachable(UpstreamFailed):
+    """No connection to the model server: it has not seen the request."""
 
 
 class UpstreamTimedOut(PromptlyError):

@@ -22,13 +22,14 @@ class FairQueue(Generic[Ticket]):
     """`slots` run at once, `length_max` wait."""
 
     def __init__(self, *, slots: int, length_max: int) -> None:
+        self._slots = slots
         self._free = slots
         self._length_max = length_max
         self._waiting: OrderedDict[str, deque[Ticket]] = OrderedDict()
         self.length = 0
 
     def enter(self, account: str, ticket: Ticket) -> Place:
-        if self._free:  # then nobody waits
+        if self._free > 0:  # then nobody waits
             self._free -= 1
             return Place.AT_ONCE
         if self.length >= self._length_max:
@@ -39,9 +40,26 @@ class FairQueue(Generic[Ticket]):
 
     def leave(self) -> Ticket | None:
         """A slot becomes free: the ticket that takes it over, or None."""
-        if not self.length:
-            self._free += 1
+        self._free += 1
+        return self._next()
+
+    def resize(self, slots: int) -> list[Ticket]:
+        """The tickets that now have a slot. Those that run stay, also when they are too many."""
+        self._free += slots - self._slots
+        self._slots = slots
+        tickets = []
+        while (ticket := self._next()) is not None:
+            tickets.append(ticket)
+        return tickets
+
+    @property
+    def running(self) -> int:
+        return self._slots - self._free
+
+    def _next(self) -> Ticket | None:
+        if self._free <= 0 or not self.length:
             return None
+        self._free -= 1
         account, tickets = self._waiting.popitem(last=False)
         ticket = tickets.popleft()
         self.length -= 1

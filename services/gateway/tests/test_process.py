@@ -28,6 +28,7 @@ def environment_of(settings: GatewaySettings, port: int) -> dict[str, str]:
         name.upper(): getattr(value, "get_secret_value", lambda value=value: value)()
         for name, value in settings.model_dump(exclude={"trusted_proxies", "internal_token"}).items()
     }
+    values["LLAMA_BASE_URL"] = ",".join(settings.llama_base_url)
     ours = {"INTERNAL_TOKEN": "internal", "LISTEN_PORT": str(port), "LOG_LEVEL": "debug"}
     return {"PATH": os.environ["PATH"]} | {name: str(value) for name, value in values.items()} | ours
 

@@ -35,6 +35,19 @@ class UpstreamSlots:
         finally:
             self._leave()
 
+    @property
+    def waiting(self) -> int:
+        return self._queue.length
+
+    @property
+    def running(self) -> int:
+        return self._queue.running
+
+    def resize(self, slots: int) -> None:
+        """More may run, or fewer; those that run already do so to their end."""
+        for turn in self._queue.resize(slots):
+            self._give(turn)
+
     async def _wait(self, account: str, turn: Turn) -> None:
         try:
             async with asyncio.timeout(self._timeout_seconds):
@@ -54,7 +67,12 @@ class UpstreamSlots:
 
     def _leave(self) -> None:
         turn = self._queue.leave()
-        while turn is not None and turn.cancelled():
-            turn = self._queue.leave()
         if turn is not None:
+            self._give(turn)
+
+    def _give(self, turn: Turn) -> None:
+        """The slot goes to the next in line when its waiter has just been cancelled."""
+        if turn.cancelled():
+            self._leave()
+        else:
             turn.set_result(None)

@@ -15,7 +15,7 @@ class Model:
 
 
 class UpstreamReply(Protocol):
-    """An answer whose status has arrived. Both readers raise UpstreamFailed or UpstreamTimedOut."""
+    """An answer that has begun: status and first bytes. Both readers raise UpstreamFailed or UpstreamTimedOut."""
 
     status: int
 
@@ -24,7 +24,7 @@ class UpstreamReply(Protocol):
         ...
 
     async def read(self) -> bytes:
-        """The whole body, which is bounded."""
+        """The whole body, which is bounded; the same when asked again."""
         ...
 
 
@@ -32,7 +32,8 @@ class Upstream(Protocol):
     """Everything raises UpstreamFailed or UpstreamTimedOut when the server does not answer as agreed."""
 
     def open_chat(self, body: bytes) -> AbstractAsyncContextManager[UpstreamReply]:
-        """Send a chat request; leaving the context closes the connection, which ends the generation."""
+        """Send a chat request and wait for its first bytes; leaving the context closes the connection, which
+        ends the generation."""
         ...
 
     async def count_prompt(self, body: bytes) -> int:

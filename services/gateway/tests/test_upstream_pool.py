@@ -1,0 +1,196 @@
+"""Several upstreams: the freest first, and another one when the first fails before it has said anything."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from services.gateway.tests.conftest import GatewayFactory
+from services.gateway.tests.support.accounts import Account, available
+from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, TOKENS_PROMPT, chunks_in, error_of
+from services.gateway.tests.support.usage import UsageListener
+from services.gateway.use_cases import upstream_pool
+from tests.support.eventually import eventually
+from tests.support.upstream import PARIS, Script, StandInUpstream, running_upstream
+
+LOADING = (503, {"code": 503, "message": "Loading model", "type": "unavailable_error"})
+BROKEN = (500, {"code": 500, "message": "gave up", "type": "server_error"})
+MISTAKE = (400, {"code": 400, "message": "no", "type": "invalid_request_error"})
+NOWHERE = "http://127.0.0.1:1"
+TOKENS = 100_000
+
+
+@pytest.fixture
+async def second() -> AsyncIterator[StandInUpstream]:
+    async with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(
+    start_gateway: GatewayFactory, upstream: StandInUpstream, second: StandInUpstream
+) -> httpx.AsyncClient:
+    """Before two upstreams, both known to be up; `upstream` is asked first."""
+    client = await start_gateway(llama_base_url=f"{upstream.url},{second.url}", upstream_concurrency=2)
+    await eventually(lambda: is_ready(client))
+    return client
+
+
+async def is_ready(client: httpx.AsyncClient) -> bool:
+    return (await client.get("/ready")).status_code == 200
+
+
+def ask(gateway: httpx.AsyncClient, account: Account, body: dict[str, Any]) -> asyncio.Task[httpx.Response]:
+    return asyncio.create_task(gateway.post(CHAT, json=body, headers=account.headers))
+
+
+async def generations(upstream: StandInUpstream, count: int) -> bool:
+    return len(upstream.generations) == count
+
+
+async def test_the_freest_upstream_is_asked_first(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream, second: StandInUpstream
+) -> None:
+    upstream.script = second.script = Script(pauses_after=0)
+    calls = []
+    for here, there in ((1, 0), (1, 1), (2, 1), (2, 2)):
+        calls.append(ask(gateway, account, STREAMED))
+        await eventually(lambda count=here: generations(upstream, count))  # type: ignore[misc]
+        await eventually(lambda count=there: generations(second, count))  # type: ignore[misc]
+    upstream.resume.set()
+    second.resume.set()
+    assert {(await call).status_code for call in calls} == {200}
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+@pytest.mark.parametrize("failing", [Script(error=LOADING), Script(error=BROKEN), Script(dies_after=0)])
+async def test_what_fails_before_its_first_byte_is_answered_by_the_other(
+    failing: Script, body: dict[str, Any], gateway: httpx.AsyncClient, account: Account, redis: Redis,
+    upstream: StandInUpstream, second: StandInUpstream, usage: UsageListener,
+) -> None:  # fmt: skip
+    upstream.script = failing
+    reply = await gateway.post(CHAT, json=body, headers=account.headers)
+    assert (reply.status_code, len(second.generations)) == (200, 1)
+    assert "error" not in reply.text
+    record = await usage.record_of(reply.headers["x-request-id"])
+    assert record.tokens == TOKENS_PROMPT + len(PARIS)
+    assert await available(redis, account) == TOKENS - record.tokens
+
+
+async def test_the_first_upstream_is_left_before_the_second_is_asked(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream, second: StandInUpstream
+) -> None:
+    upstream.script = Script(dies_after=0)
+    second.script = Script(pauses_after=0)
+    call = ask(gateway, account, STREAMED)
+    await eventually(lambda: generations(second, 1))
+    assert upstream.generations[0].ended.is_set()
+    second.resume.set()
+    assert (await call).status_code == 200
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+async def test_an_unreachable_upstream_is_passed_over_and_counts_as_down(
+    body: dict[str, Any], start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream
+) -> None:
+    gateway = await start_gateway(llama_base_url=f"{NOWHERE},{upstream.url}")
+    for _ in range(2):
+        reply = await gateway.post(CHAT, json=body, headers=account.headers)
+        assert reply.status_code == 200
+    assert (await gateway.get("/ready")).status_code == 200
+    assert (await gateway.get("/v1/models", headers=account.headers)).status_code == 200
+
+
+async def test_an_answer_that_has_begun_never_moves(
+    gateway: httpx.AsyncClient, account: Account, redis: Redis,
+    upstream: StandInUpstream, second: StandInUpstream, usage: UsageListener,
+) -> None:  # fmt: skip
+    upstream.script = Script(dies_after=2)
+    reply = await gateway.post(CHAT, json=STREAMED, headers=account.headers)
+    assert chunks_in(reply.text)[-1]["error"]["code"] == "upstream_error"
+    assert second.generations == []
+    record = await usage.record_of(reply.headers["x-request-id"])
+    assert record.tokens == TOKENS_PROMPT + 2
+
+
+async def test_a_clients_own_mistake_is_told_once(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream, second: StandInUpstream
+) -> None:
+    upstream.script = Script(error=MISTAKE)
+    reply = await gateway.post(CHAT, json=STREAMED, headers=account.headers)
+    assert (reply.status_code, second.generations) == (400, [])
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+async def test_what_fails_everywhere_is_refused_and_nothing_is_charged(
+    body: dict[str, Any], start_gateway: GatewayFactory, account: Account, redis: Redis,
+    upstream: StandInUpstream, second: StandInUpstream,
+) -> None:  # fmt: skip
+    async with running_upstream() as third:
+        urls = ",".join(one.url for one in (upstream, second, third))
+        gateway = await start_gateway(llama_base_url=urls)
+        await eventually(lambda: is_ready(gateway))
+        for one in (upstream, second, third):
+            one.script = Script(dies_after=0)
+        reply = await gateway.post(CHAT, json=body, headers=account.headers)
+        assert (reply.status_code, error_of(reply)["code"]) == (502, "upstream_error")
+        tried = sum(len(one.generations) for one in (upstream, second, third))
+        assert tried == 2, "what kills its server does not kill them all"
+    assert await available(redis, account) == TOKENS
+
+
+async def test_a_silent_upstream_is_504_at_once_with_its_timeout_and_does_not_move(
+    start_gateway: GatewayFactory, account: Account, redis: Redis,
+    upstream: StandInUpstream, second: StandInUpstream,
+) -> None:  # fmt: skip
+    urls = f"{upstream.url},{second.url}"
+    gateway = await start_gateway(llama_base_url=urls, upstream_timeout_seconds=0.2)
+    upstream.script = second.script = Script(pauses_after=0)
+    for body in (QUESTION, STREAMED):
+        reply = await gateway.post(CHAT, json=body, headers=account.headers)
+        assert (reply.status_code, error_of(reply)["code"]) == (504, "upstream_timeout")
+    assert len(upstream.generations) + len(second.generations) == 2
+    assert await available(redis, account) == TOKENS
+
+
+async def test_the_upstreams_together_run_no_more_than_their_slots_also_when_one_goes_down(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream, second: StandInUpstream,
+) -> None:  # fmt: skip
+    upstream.script = second.script = Script(pauses_after=0)
+    calls = [ask(gateway, account, STREAMED) for _ in range(6)]
+    await eventually(lambda: generations(upstream, 2))
+    await eventually(lambda: generations(second, 2))
+    upstream.scripts.extend([Script(error=LOADING)] * 6)
+    second.resume.set()
+    second.script = Script()
+    await eventually(lambda: generations(second, 4))
+    upstream.resume.set()
+    assert {(await call).status_code for call in calls} == {200}
+
+
+async def test_an_upstream_that_comes_back_is_used_again(
+    start_gateway: GatewayFactory, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upstream_pool, "HEALTH_INTERVAL_SECONDS", 0.02)
+    async with running_upstream() as first:
+        port = first.port
+    async with running_upstream() as other:
+        gateway = await start_gateway(llama_base_url=f"http://127.0.0.1:{port},{other.url}")
+        assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+        async with running_upstream(port) as first:
+
+            async def is_used() -> bool:
+                await gateway.post(CHAT, json=QUESTION, headers=account.headers)
+                return bool(first.generations)
+
+            await eventually(is_used)
+
+
+async def test_ready_needs_one_healthy_upstream(
+    start_gateway: GatewayFactory, upstream: StandInUpstream
+) -> None:
+    gateway = await start_gateway(llama_base_url=f"{NOWHERE},http://127.0.0.1:2")
+    assert (await gateway.get("/ready")).json() == {"status": "not ready", "missing": ["upstream"]}

@@ -1,0 +1,162 @@
+"""Several model servers as one: the one with most free slots first, another when that one fails.
+
+A request moves on only before the first byte of its answer (domain/moving_on.py), and after the connection to
+the first has been closed. Members are known by their index; an address appears nowhere.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+import structlog
+
+from services.gateway.adapters.upstream_httpx import HttpxUpstream
+from services.gateway.domain.errors import Overloaded, UpstreamUnreachable
+from services.gateway.domain.moving_on import may_move_on
+from services.gateway.domain.upstream_refusals import refusal_of
+from services.gateway.use_cases.slots import RETRY_AFTER_SECONDS, TOO_LONG, UpstreamSlots
+from services.gateway.use_cases.upstream import Model, UpstreamReply
+from shared.errors import PromptlyError
+
+HEALTH_INTERVAL_SECONDS = 2.0
+MOVE_TIMEOUT_SECONDS = 30.0
+"""For a slot at another member, which the queue does not reserve for those that move."""
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One model server. `is_up` as last seen; `running` generations of this process."""
+
+    index: int
+    upstream: HttpxUpstream
+    slots: int
+    is_up: bool = False
+    running: int = 0
+
+    @property
+    def free(self) -> int:
+        return self.slots - self.running
+
+
+class PooledUpstream:
+    """`slots` is told how many may run: those of the members that are up. While none is, all are tried: what
+    is known may be old, and a refused connection costs nothing."""
+
+    def __init__(self, upstreams: Sequence[HttpxUpstream], slots: UpstreamSlots, *, slots_each: int) -> None:
+        self.members = [Member(index, upstream, slots_each) for index, upstream in enumerate(upstreams)]
+        self._slots = slots
+        self._changed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for member in self.members:
+            await member.upstream.__aexit__()
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.gather(*(self._check(member) for member in self.members))
+            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+
+    @asynccontextmanager
+    async def open_chat(self, body: bytes) -> AsyncIterator[UpstreamReply]:
+        failures: list[PromptlyError] = []
+        tried: set[Member] = set()
+        while True:
+            member = await self._room(tried)
+            tried.add(member)
+            async with AsyncExitStack() as attempt:
+                try:
+                    reply = await self._ask(attempt, member, body)
+                except PromptlyError as failure:
+                    failures.append(failure)
+                else:
+                    yield reply
+                    return
+            self._go_on(member, failures)
+
+    async def count_prompt(self, body: bytes) -> int:
+        return await self._of_any(lambda upstream: upstream.count_prompt(body))
+
+    async def list_models(self) -> list[Model]:
+        return await self._of_any(lambda upstream: upstream.list_models())
+
+    async def _ask(self, attempt: AsyncExitStack, member: Member, body: bytes) -> UpstreamReply:
+        attempt.enter_context(self._seat(member))
+        try:
+            reply = await attempt.enter_async_context(member.upstream.open_chat(body))
+        except PromptlyError as failure:
+            self._see(member, failure)
+            raise
+        if reply.status >= 500:
+            refusal = refusal_of(reply.status, await reply.read())
+            self._see(member, refusal if reply.status != 500 else None)
+            raise refusal
+        return reply
+
+    async def _of_any(self, ask: Callable[[HttpxUpstream], Awaitable[T]]) -> T:
+        failures: list[PromptlyError] = []
+        for member in sorted(self.members, key=lambda member: (not member.is_up, -member.free)):
+            try:
+                return await ask(member.upstream)
+            except PromptlyError as failure:
+                failures.append(failure)
+                self._see(member, failure if isinstance(failure, UpstreamUnreachable) else None)
+            self._go_on(member, failures)
+        raise failures[-1]
+
+    def _go_on(self, member: Member, failures: list[PromptlyError]) -> None:
+        """To the next member, or raise the last failure."""
+        if len(failures) == len(self.members) or not may_move_on(failures):
+            raise failures[-1]
+        log.warning("moved_to_another_upstream", upstream=member.index, reason=failures[-1].code)
+
+    async def _room(self, tried: set[Member]) -> Member:
+        """The freest member that has not been tried, as soon as it has a slot."""
+        try:
+            async with asyncio.timeout(MOVE_TIMEOUT_SECONDS):
+                while (best := self._freest(tried)).free <= 0:
+                    await self._changed.wait()
+                return best
+        except TimeoutError as error:
+            raise Overloaded(TOO_LONG, retry_after_seconds=RETRY_AFTER_SECONDS) from error
+
+    def _freest(self, tried: set[Member]) -> Member:
+        untried = [member for member in self.members if member not in tried]
+        return max(untried, key=lambda member: (member.is_up, member.free))
+
+    @contextmanager
+    def _seat(self, member: Member) -> Iterator[None]:
+        member.running += 1
+        try:
+            yield
+        finally:
+            member.running -= 1
+            self._tell_those_who_wait()
+
+    async def _check(self, member: Member) -> None:
+        self._mark(member, is_up=await member.upstream.is_healthy())
+
+    def _see(self, member: Member, failure: PromptlyError | None) -> None:
+        """One that is only full is not down."""
+        if failure is not None and not isinstance(failure, Overloaded):
+            self._mark(member, is_up=False)
+
+    def _mark(self, member: Member, *, is_up: bool) -> None:
+        if member.is_up is is_up:
+            return
+        member.is_up = is_up
+        log.warning("upstream_up" if is_up else "upstream_down", upstream=member.index)
+        serving = [one for one in self.members if one.is_up] or self.members
+        self._slots.resize(sum(one.slots for one in serving))
+        self._tell_those_who_wait()
+
+    def _tell_those_who_wait(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
