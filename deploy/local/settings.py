@@ -61,8 +61,8 @@ def load_settings(
     port = _port(environment.get("PORT") or in_file.get("PORT") or given.get("GATEWAY_PORT", "8503"))
     base_url = given.get("BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
     _check_url("BASE_URL", base_url)
-    if "LLAMA_BASE_URL" in given:
-        _check_url("LLAMA_BASE_URL", given["LLAMA_BASE_URL"])
+    for url in upstream_urls(given):
+        _check_url("LLAMA_BASE_URL", url)
     return LocalSettings(
         root=root,
         local_dir=(root / (environment.get("LOCAL_DIR") or in_file.get("LOCAL_DIR") or ".local")).absolute(),
@@ -71,6 +71,11 @@ def load_settings(
         base_url=base_url,
         given={"LOCAL_FAKES": _default_fakes(base_url), **given},
     )
+
+
+def upstream_urls(given: Mapping[str, str]) -> list[str]:
+    """Several are separated by commas; none where none is given."""
+    return [url.strip() for url in given.get("LLAMA_BASE_URL", "").split(",") if url.strip()]
 
 
 def reachable(address: str) -> str:

@@ -15,7 +15,7 @@ from deploy.local.next_steps import next_steps
 from deploy.local.ports import find_bind_error
 from deploy.local.progress import Progress
 from deploy.local.secrets import load_secrets
-from deploy.local.settings import LocalSettings
+from deploy.local.settings import LocalSettings, upstream_urls
 from deploy.local.state import find_state
 from deploy.local.system import System
 
@@ -94,11 +94,11 @@ def _why_not(port: int, address: str, error: OSError) -> str:
 
 
 def _check_upstream(settings: LocalSettings) -> None:
-    """Before anything starts: the gateway would wait for it for a minute."""
-    url = settings.given.get("LLAMA_BASE_URL")
-    if url and not probes.listens(url):
+    """Before anything starts: the gateway would wait for it for a minute. One of several is enough."""
+    urls = upstream_urls(settings.given)
+    if urls and not any(probes.listens(url) for url in urls):
         raise LocalFailure(
-            f"LLAMA_BASE_URL is {url} and nothing answers there: start llama-server on that machine, "
+            f"LLAMA_BASE_URL is {', '.join(urls)} and nothing answers there: start llama-server on that machine, "
             "or leave it unset for a small model here."
         )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.failures import LocalFailure
-from deploy.local.settings import LocalSettings, load_settings
+from deploy.local.settings import LocalSettings, load_settings, upstream_urls
 
 
 def load(tmp_path: Path, env_file: str = "", **environment: str) -> LocalSettings:
@@ -47,6 +47,11 @@ def test_a_given_upstream_and_mail_server_replace_the_local_ones(tmp_path: Path)
     assert not settings.runs_mailbox
 
 
+def test_several_upstreams_are_separated_by_commas(tmp_path: Path) -> None:
+    settings = load(tmp_path, LLAMA_BASE_URL="http://100.64.0.2:8502, http://100.64.0.3:8502")
+    assert upstream_urls(settings.given) == ["http://100.64.0.2:8502", "http://100.64.0.3:8502"]
+
+
 def test_a_public_base_url_brings_no_stand_ins(tmp_path: Path) -> None:
     assert not load(tmp_path, BASE_URL="https://promptlyapi.com").runs_mailbox
 
@@ -63,6 +68,7 @@ def test_a_tailnet_address_is_a_second_one(tmp_path: Path) -> None:
         ({"PORT": "70000"}, "PORT"),
         ({"LLAMA_BASE_URL": "100.64.0.2:8502"}, "LLAMA_BASE_URL"),
         ({"LLAMA_BASE_URL": "http://100.64.0.2:port"}, "LLAMA_BASE_URL"),
+        ({"LLAMA_BASE_URL": "http://100.64.0.2:8502,100.64.0.3:8502"}, "LLAMA_BASE_URL"),
         ({"BASE_URL": "promptlyapi.com"}, "BASE_URL"),
     ],
 )
