@@ -50,3 +50,12 @@ async def test_a_cancelled_caller_stops(redis_url: str) -> None:
 async def _ask_for_ever(redis: Redis) -> None:
     while True:
         await redis.ping()
+
+
+async def test_after_a_restart_no_caller_gets_a_connection_of_before(redis_url: str) -> None:
+    async with TcpProxy(redis_url) as line, open_redis(line.url) as redis:
+        await asyncio.gather(*(redis.ping() for _ in range(8)))
+        await line.cut()
+        await line.mend()
+        await asyncio.sleep(0)  # the loop hears that they are closed
+        assert await asyncio.gather(*(redis.ping() for _ in range(8))) == [True] * 8
