@@ -5,6 +5,7 @@ One gateway serves all tests, each with accounts of its own; a test that needs o
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import aio_pika
 import httpx
@@ -14,15 +15,19 @@ from redis.asyncio import Redis
 from services.gateway.app import build_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.tests.support.accounts import PEPPER, Account, open_account
+from services.gateway.tests.support.losses import Surrounding
 from services.gateway.tests.support.owners import Owners
 from services.gateway.tests.support.serving import serving
 from services.gateway.tests.support.usage import UsageListener
+from shared.redis_client import open_redis
+from tests.support.mortal_redis import running_mortal_redis
 from tests.support.server_choice import Servers, run_redis
 from tests.support.upstream import StandInUpstream, running_upstream
 from tests.support.upstream_wire import API_KEY
 
 TIMEOUT_SECONDS = 20.0
 
+SurroundingFactory = Callable[..., Awaitable[Surrounding]]
 GatewayFactory = Callable[..., Awaitable[httpx.AsyncClient]]
 SettingsFactory = Callable[..., GatewaySettings]
 
@@ -112,6 +117,27 @@ async def start_gateway(
             url = await stack.enter_async_context(serving(build_app(settings_with(**different))))
             client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT_SECONDS)
             return await stack.enter_async_context(client)
+
+        yield start
+
+
+@pytest.fixture
+async def start_surrounding(
+    settings_with: SettingsFactory, upstream: StandInUpstream, usage: UsageListener, tmp_path: Path
+) -> AsyncIterator[SurroundingFactory]:
+    """Starts a gateway with owners and a Redis of its own, which can be lost; arguments as above."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**different: object) -> Surrounding:
+            server = await stack.enter_async_context(running_mortal_redis(tmp_path))
+            redis = await stack.enter_async_context(open_redis(server.url))
+            owners = Owners(redis, usage)
+            url = await stack.enter_async_context(serving(owners.app))
+            own = {"redis_url": server.url, "accounts_url": url, "metering_url": url}
+            serving_gateway = serving(build_app(settings_with(**own | different)))
+            base_url = await stack.enter_async_context(serving_gateway)
+            client = httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT_SECONDS)
+            return Surrounding(server, redis, owners, await stack.enter_async_context(client))
 
         yield start
 
