@@ -14,7 +14,7 @@ async def confirmed_by_the_ledger(
     redis: Redis, settled: Mapping[AccountId, Collection[RequestId]]
 ) -> set[RequestId]:
     """Of the requests settled by the gateway that served them, those that are posted: this Redis has heard of
-    the settlement, the account is open, and the journal has it no longer. One round trip.
+    the settlement, and the journal has it no longer. One round trip.
 
     What Redis does not know of (it was lost, or never told) is not confirmed: settle it again.
     """
@@ -31,5 +31,5 @@ async def confirmed_by_the_ledger(
 
 def _call(account_id: AccountId, request_ids: list[RequestId]) -> Call:
     names = AccountKeys(account_id)
-    keys = [names.account, names.journal, *map(names.done, request_ids)]
+    keys = [names.journal, *map(names.done, request_ids)]
     return Call("confirmed", keys, [REVISION_SERVED, *request_ids])

@@ -75,6 +75,22 @@ class SettlementStream:
             replies = await pipeline.execute(raise_on_error=False)
         return sum(_unconfirmed_in(group) for _, groups in _of_existing_groups(replies) for group in groups)
 
+    async def oldest_unconfirmed_ms(self) -> int | None:
+        """When the oldest entry that is not acknowledged was written, of all shards; None when all are."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for name in STREAMS:
+                pipeline.xpending(name, GROUP)
+                pipeline.xinfo_groups(name)
+            replies = await pipeline.execute(raise_on_error=False)
+        pending = [reply["min"] for _, reply in _of_existing_groups(replies[0::2]) if reply["min"]]
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for shard, groups in _of_existing_groups(replies[1::2]):
+                for group in groups:
+                    after = bytes(group["last-delivered-id"]).decode()
+                    pipeline.xrange(STREAMS[shard], min=f"({after}", count=1)
+            unread = [entries[0][0] for entries in await pipeline.execute() if entries]
+        return min((int(bytes(entry_id).split(b"-")[0]) for entry_id in (*pending, *unread)), default=None)
+
     async def trim(self, *, keep_ms: int = KEEP_MS, keep_bytes: int = KEEP_BYTES) -> int:
         """Forgets acknowledged entries that are older than that, and the oldest ones beyond that size (about,
         and of every shard in proportion). Returns how many."""
