@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
@@ -21,6 +22,7 @@ from services.gateway.use_cases.publish_usage import UsageBus, UsageRelay
 from services.gateway.use_cases.read_balance import Balances
 from services.gateway.use_cases.refill_keys import KeyRefills
 from services.gateway.use_cases.relay_stream import StreamRelay
+from services.gateway.use_cases.report_state import State, as_text
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.slots import UpstreamSlots
 from services.gateway.use_cases.tasks import Tasks
@@ -79,6 +81,7 @@ class Gateway:
             self.tasks,
             utc_now,
         )
+        self.state = State(self.slots, self.upstream, self.open_requests, self.unconfirmed, self.backlog)
         self.v1 = V1(
             self._routes(settings),
             key_pepper=settings.key_pepper.get_secret_value().encode(),
@@ -110,6 +113,10 @@ class Gateway:
             self.backlog,
             CompletionLimits(settings.default_completion_tokens, settings.max_completion_tokens),
         )
+
+    async def metrics(self) -> Response:
+        """On the private port only: the edge answers 404."""
+        return Response(as_text(self.state), media_type=CONTENT_TYPE_LATEST)
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
@@ -149,6 +156,7 @@ def build_app(settings: GatewaySettings) -> FastAPI:
     readiness.add("rabbitmq", lambda: bus_connection.answers(gateway.bus))
     readiness.add("upstream", gateway.upstream.list_models)
     app = create_app("gateway", lifespan=gateway.running, readiness=readiness)
+    app.add_api_route("/metrics", gateway.metrics)
     app.router.redirect_slashes = False  # /v1 is answered as it is asked, in OpenAI's shape
     app.mount("/v1", gateway.v1)
     return app

@@ -20,7 +20,7 @@ from shared.ids import new_request_id
 HEADER = "x-request-id"
 INTERNAL_PREFIX = "/internal/"
 ACCEPTED_ID = re.compile(rb"^[0-9a-f-]{36}$")
-QUIET_PATHS = frozenset({"/health", "/ready"})
+QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 OUR_FAULT = "Something went wrong on our side. Please try again; the request id helps us find it."
 
 log = structlog.get_logger()

@@ -18,6 +18,7 @@ from services.gateway.use_cases.outage import out_of_service
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.watch_backlog import Backlog
+from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
 from shared.http.errors import body_of
 
@@ -83,7 +84,7 @@ class ChatEndpoint:
 
     async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         await self._admission.claimed_key(caller)  # nobody's body is not even read
-        chat = await self._read(receive)
+        chat = await self._read(receive, caller)
         if isinstance(chat, PromptlyError):
             await self._admission.authenticate(caller)  # a bad key is told before a bad body
             raise chat
@@ -91,6 +92,7 @@ class ChatEndpoint:
         try:
             request = await self._admit(caller, chat, gone)
             if gone.done():
+                caller.outcome = Outcome.CLIENT_DISCONNECTED
                 self._settlements.end(request, Ending.NOT_ANSWERED)
             elif chat.stream:
                 await self._stream(request, send, caller, gone)
@@ -99,9 +101,11 @@ class ChatEndpoint:
         finally:
             gone.cancel()
 
-    async def _read(self, receive: Receive) -> ChatRequest | PromptlyError:
+    async def _read(self, receive: Receive, caller: Caller) -> ChatRequest | PromptlyError:
         try:
-            chat = parse_chat_request(await http.read_body(receive), self._limits)
+            body = await http.read_body(receive)
+            caller.stopwatch.ours()
+            chat = parse_chat_request(body, self._limits)
         except PromptlyError as problem:
             return problem
         return self._backlog.refusal() or chat
@@ -109,7 +113,7 @@ class ChatEndpoint:
     async def _admit(self, caller: Caller, chat: ChatRequest, gone: asyncio.Task[None]) -> OpenRequest:
         key = await self._admission.claimed_key(caller)
         hold = await self._admission.admit(caller, chat, ENDPOINT, still_wanted=lambda: not gone.done())
-        request = OpenRequest(caller.request_id, key.digest, ENDPOINT, chat, hold)
+        request = OpenRequest(caller.request_id, key.digest, ENDPOINT, chat, hold, stopwatch=caller.stopwatch)
         self._open_requests.add(request)
         return request
 
@@ -125,6 +129,7 @@ class ChatEndpoint:
         if gone.done():
             relay.cancel()
         await asyncio.wait({relay})
+        caller.outcome = _outcome(request, relay, listener)
         if relay.cancelled():
             await _say_farewell(request, listener)
             return
@@ -140,11 +145,25 @@ class ChatEndpoint:
             if not request.is_generating:
                 answering.cancel()
                 raise out_of_service() from None
+        if gone.done():
+            caller.outcome = Outcome.CLIENT_DISCONNECTED
         if gone.done() and not request.is_generating:
             answering.cancel()
             return
         answer = await asyncio.shield(answering)
         await http.send_json(send, 200, answer.body, _headers(request, caller))
+        request.stopwatch.answered("whole")
+
+
+def _outcome(request: OpenRequest, relay: asyncio.Task[None], listener: Listener) -> Outcome | None:
+    """None when it was refused before it began."""
+    if relay.cancelled():
+        return Outcome.LOST if request.was_cut else Outcome.CLIENT_DISCONNECTED
+    if relay.exception() is None:
+        return Outcome.COMPLETED
+    if not listener.has_begun:
+        return None
+    return Outcome.REVOKED if request.was_revoked else Outcome.UPSTREAM_FAILED
 
 
 async def _until_done(

@@ -12,14 +12,20 @@ from services.gateway.domain.errors import MethodNotAllowed, UnknownUrl
 from services.gateway.entrypoints import http
 from services.gateway.entrypoints.reads import MODELS_PATH
 from services.gateway.use_cases.caller import Caller, KeyClaim
+from services.gateway.use_cases.measure import REQUESTS
 from shared.api_keys import digest_of, parse_api_key
+from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
 from shared.http.client_address import client_address, limit_subject
+from shared.http.errors import status_of
 from shared.settings import Network
 
 Endpoint = Callable[[Scope, Receive, Send, Caller], Awaitable[None]]
 Routes = Mapping[str, Mapping[str, Endpoint]]
 """path -> method -> endpoint. A path that ends in `/` stands for all below it."""
+OTHER, REFUSED = "other", "refused"
+CLIENT_LEFT = 499
+"""nginx's number for it."""
 BEARER = "Bearer "
 OUR_FAULT = "Something went wrong on our side. Please try again; the request id helps us find it."
 
@@ -38,15 +44,28 @@ class V1:
         if scope["type"] != "http":
             return
         caller = self._caller(scope)
+        status = 200
         try:
             await self._endpoint(scope)(scope, receive, send, caller)
         except http.ClientGone:
             log.info("client_gone")
+            caller.outcome = Outcome.CLIENT_DISCONNECTED
         except PromptlyError as error:
+            status = status_of(error.kind)
             await http.send_error(send, error, caller)
         except Exception as error:  # the shell of /v1: whatever is wrong with us is a 500
+            status = 500
             log.error("unexpected_error", path=scope["path"], exc_info=error)
             await http.send_error(send, PromptlyError(OUR_FAULT), caller)
+        finally:
+            self._count(scope["path"], status, caller.outcome)
+
+    def _count(self, path: str, status: int, outcome: Outcome | None) -> None:
+        if outcome is Outcome.CLIENT_DISCONNECTED:
+            status = CLIENT_LEFT
+        route = MODELS_PATH if self._methods_below(path) else path if path in self._routes else OTHER
+        ended = outcome or (Outcome.COMPLETED if status < 400 else None)
+        REQUESTS.labels(route, status, ended.value if ended else REFUSED).inc()
 
     def _endpoint(self, scope: Scope) -> Endpoint:
         path, method = scope["path"], scope["method"]

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 from redis.asyncio import Redis
 
+from services.gateway.use_cases import measure
 from services.gateway.use_cases.open_request import OpenRequests
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.publish_usage import UsageBus
@@ -45,6 +46,7 @@ class CheckpointLoop:
             try:
                 await self._tick()
             except REDIS_ERRORS as error:
+                measure.REDIS_ERRORS.labels("checkpoint").inc()
                 log.warning("checkpoint_failed", reason=type(error).__name__)
 
     async def _tick(self) -> None:

@@ -8,6 +8,7 @@ from services.gateway.domain.charge import Ending
 from services.gateway.domain.chat_request import ChatRequest
 from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.counts import Counts
+from services.gateway.use_cases.measure import Stopwatch
 from shared.admission.decisions import Admitted, CallKind, Checkpoint
 from shared.ids import KeyDigest, RequestId
 
@@ -25,6 +26,7 @@ class OpenRequest:
     whole_counts: Counts | None = None
     model: str = ""
     is_generating: bool = False
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
     ending_when_cancelled: Ending = Ending.CLIENT_LEFT
     work: asyncio.Task[object] | None = None
     settlement: asyncio.Task[None] | None = None
@@ -96,6 +98,9 @@ class OpenRequests:
 
     def remove(self, request: OpenRequest) -> None:
         self._by_id.pop(request.request_id, None)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
 
     def checkpoints(self) -> list[Checkpoint]:
         return [request.checkpoint() for request in self._by_id.values()]

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
+from services.gateway.use_cases import measure
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.settle import Clock
 from shared.admission.entries import Entry
@@ -47,6 +48,7 @@ class UsageBus:
                 sequence, _ = waiting.pop(envelope_id)
                 self.sequence_confirmed = max(self.sequence_confirmed, sequence)
             if waiting:
+                measure.NOT_PUBLISHED.inc(len(waiting))
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def publish_one(self, record: UsageRecord) -> None:
@@ -73,6 +75,7 @@ class UsageRelay:
             try:
                 await self.publish_next()
             except REDIS_ERRORS as error:
+                measure.REDIS_ERRORS.labels("read").inc()
                 log.warning("settlements_unreadable", reason=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -37,9 +37,11 @@ class StreamRelay:
         Raises KeyRefused when it was cancelled because its key was revoked."""
         ending = Ending.NOT_ANSWERED
         try:
+            request.stopwatch.not_ours()
             async with self._slots.slot(request.hold.account_id):
                 request.is_generating = True
                 async with self._upstream.open_chat(request.upstream_body()) as reply:
+                    request.stopwatch.ours()
                     await raise_unless_ok(request, reply)
                     ending = Ending.UPSTREAM_BROKE
                     await listener.begin()
@@ -59,6 +61,8 @@ class StreamRelay:
             async for data in chunks:
                 if passed := stream.feed(data):
                     await listener.send(passed)
+                    if not request.stopwatch.has_answered:
+                        request.stopwatch.answered("stream")
                 if stream.failure:
                     raise stream.failure
                 if stream.is_done:

@@ -14,6 +14,7 @@ import structlog
 
 from services.gateway.domain.charge import Charge, ChargePrompt, Ending, Nothing, who_pays, within_hold
 from services.gateway.domain.counts import Counts
+from services.gateway.use_cases import measure
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.tasks import Tasks
@@ -110,6 +111,7 @@ class Settlements:
     async def _charge(self, request: OpenRequest, counts: Counts, ending: Ending) -> None:
         record = self._record(request, counts, ending)
         self._unconfirmed.keep(record)
+        measure.count_tokens(record)
         if await self._settles(request, record):
             return
         self._unconfirmed.settle_again(record)
@@ -122,6 +124,7 @@ class Settlements:
         try:
             await self._desk.settle(request.hold.account_id, record, tokens_held=request.hold.tokens_held)
         except REDIS_ERRORS as error:
+            measure.REDIS_ERRORS.labels("settle").inc()
             log.warning("not_settled", request_id=request.request_id, reason=type(error).__name__)
             return False
         return True
@@ -142,6 +145,7 @@ class Settlements:
         prompt, completion = within_hold(counts, request.hold.tokens_held)
         above = counts.prompt + counts.completion - prompt - completion
         if above:
+            measure.TOKENS_ABOVE_HOLD.inc(above)
             log.error("tokens_above_hold", request_id=request.request_id, tokens=above)
         return UsageRecord(
             request_id=UUID(request.request_id),

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from services.gateway.domain.errors import Overloaded
 from services.gateway.domain.fair_queue import FairQueue, Place
+from services.gateway.use_cases.measure import QUEUE_WAIT
 
 FULL = "Too many requests are waiting for the model. Please try again."
 TOO_LONG = "The model was busy for too long. Please try again."
@@ -22,7 +23,9 @@ class UpstreamSlots:
     @asynccontextmanager
     async def slot(self, account: str) -> AsyncIterator[None]:
         """Raises Overloaded when the queue is full or the wait too long. Leave it to let the next one in."""
-        turn: Turn = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        turn: Turn = loop.create_future()
+        entered = loop.time()
         match self._queue.enter(account, turn):
             case Place.NONE_LEFT:
                 raise Overloaded(FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
@@ -30,6 +33,7 @@ class UpstreamSlots:
                 await self._wait(account, turn)
             case Place.AT_ONCE:
                 pass
+        QUEUE_WAIT.observe(loop.time() - entered)
         try:
             yield
         finally:

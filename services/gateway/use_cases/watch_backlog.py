@@ -1,10 +1,12 @@
 """Watches how many settlements the bus has not confirmed: beyond a bound, no new requests."""
 
 import asyncio
+import time
 
 import structlog
 
 from services.gateway.domain.errors import Overloaded
+from services.gateway.use_cases import measure
 from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
 from shared.admission.stream import SettlementStream
 
@@ -20,9 +22,16 @@ class Backlog:
     def __init__(self, stream: SettlementStream) -> None:
         self._stream = stream
         self.is_full = False
+        self.unconfirmed = 0
+        self._oldest_at_ms: int | None = None
 
     def refusal(self) -> Overloaded | None:
         return out_of_service() if self.is_full else None
+
+    @property
+    def oldest_age_seconds(self) -> float:
+        """By this machine's clock; the entry's is that of Redis."""
+        return max(time.time() - self._oldest_at_ms / 1000, 0) if self._oldest_at_ms else 0
 
     async def run(self) -> None:
         rounds = 0
@@ -32,6 +41,7 @@ class Backlog:
                 if rounds % TRIM_EVERY == 0:
                     await self._stream.trim()
             except REDIS_ERRORS as error:
+                measure.REDIS_ERRORS.labels("watch").inc()
                 log.warning("backlog_unknown", reason=type(error).__name__)
             rounds += 1
             await asyncio.sleep(INTERVAL_SECONDS)
@@ -40,4 +50,6 @@ class Backlog:
         count = await self._stream.unconfirmed_count()
         if count > UNCONFIRMED_MAX and not self.is_full:
             log.error("settlement_stream_full", unconfirmed=count)
+        self.unconfirmed = count
+        self._oldest_at_ms = await self._stream.oldest_unconfirmed_ms() if count else None
         self.is_full = count > UNCONFIRMED_MAX

@@ -1,0 +1,80 @@
+"""What the gateway counts about itself for Prometheus: a few increments per request, none per chunk.
+
+Labels are routes, statuses, outcomes and places in a list: never a key, an account, an address or a text.
+What has a value at any moment (queue, holds, upstreams) is read when it is asked for: report_state.py.
+"""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from prometheus_client import Counter, Histogram
+
+from shared.contracts.gateway import UsageRecord
+
+FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0)
+SLOW = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+REQUESTS = Counter(
+    "promptly_gateway_requests",
+    "Requests under /v1 that have ended. Status 499: the client left first; a stream's is the one it began with.",
+    ("endpoint", "status", "outcome"),
+)
+TOKENS = Counter("promptly_gateway_tokens", "Tokens charged. `cached` ones lie inside `prompt`.", ("kind",))
+TOKENS_ABOVE_HOLD = Counter(
+    "promptly_gateway_tokens_above_hold", "Generated beyond what was reserved, and never collected."
+)
+FIRST_BYTE = Histogram(
+    "promptly_gateway_time_to_first_byte_seconds",
+    "From the request's head to the first byte of its answer, or the whole of it.",
+    ("answer",),
+    buckets=SLOW,
+)
+OWN_OVERHEAD = Histogram(
+    "promptly_gateway_own_overhead_seconds",
+    "From the last byte of the request to the upstream, without the queue, and from the upstream's first byte "
+    "to ours (of a whole answer: to its settlement and sending).",
+    ("answer",),
+    buckets=FAST,
+)
+QUEUE_WAIT = Histogram(
+    "promptly_gateway_queue_wait_seconds",
+    "For a turn at the upstreams; nothing when there was room.",
+    buckets=SLOW,
+)
+REDIS_ERRORS = Counter(
+    "promptly_gateway_redis_errors", "Steps that Redis did not take or not answer.", ("step",)
+)
+NOT_PUBLISHED = Counter(
+    "promptly_gateway_publish_errors",
+    "Usage batches that RabbitMQ did not confirm at once; each is sent again.",
+)
+
+
+@dataclass(slots=True)
+class Stopwatch:
+    """One request's time, where it is ours. Starts with the request's head."""
+
+    _arrived: float = field(default_factory=perf_counter)
+    _ours_since: float = 0.0
+    _ours_seconds: float = 0.0
+    has_answered: bool = False
+
+    def ours(self) -> None:
+        """From here on it is us who keep the client waiting."""
+        self._ours_since = perf_counter()
+
+    def not_ours(self) -> None:
+        self._ours_seconds += perf_counter() - self._ours_since
+
+    def answered(self, answer: str) -> None:
+        """The first byte has gone out; `answer` is `stream` or `whole`."""
+        self.has_answered = True
+        self.not_ours()
+        OWN_OVERHEAD.labels(answer).observe(self._ours_seconds)
+        FIRST_BYTE.labels(answer).observe(perf_counter() - self._arrived)
+
+
+def count_tokens(record: UsageRecord) -> None:
+    TOKENS.labels("prompt").inc(record.tokens_prompt)
+    TOKENS.labels("completion").inc(record.tokens_completion)
+    TOKENS.labels("cached").inc(record.tokens_cached)
