@@ -148,3 +148,34 @@ async def wait_a_millisecond(redis: Redis) -> None:
     while now_ms <= latest_ms:
         seconds, microseconds = await redis.time()
         now_ms = seconds * 1000 + microseconds // 1000
+
+
+async def test_beyond_its_size_the_oldest_confirmed_entries_go(
+    desk: AdmissionDesk, stream: SettlementStream, redis: Redis
+) -> None:
+    for _ in range(600):
+        await settle(desk)
+    batch = await read_all(stream)
+    await stream.acknowledge(entry.id for entry in batch[:-1])
+    size = await redis.memory_usage(NAMES.settled)
+    assert size is not None
+    assert await stream.trim(keep_bytes=10 * size) == 0
+    assert 200 <= await stream.trim(keep_bytes=size // 2) <= 400
+    await stream.trim(keep_bytes=0)
+    assert await redis.xlen(NAMES.settled) <= 101
+    assert await stream.reclaim("two", idle_ms=0) == [batch[-1]]
+
+
+async def test_no_size_removes_what_is_not_confirmed(desk: AdmissionDesk, stream: SettlementStream) -> None:
+    for _ in range(300):
+        await settle(desk)
+    first, *_ = await read_all(stream)
+    assert await stream.trim(keep_bytes=0) == 0
+    assert (await stream.reclaim("two", idle_ms=0))[0] == first
+
+
+async def read_all(stream: SettlementStream) -> list[Entry]:
+    entries: list[Entry] = []
+    while batch := await read(stream):
+        entries += batch
+    return entries
