@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from shared.admission.desk import AdmissionDesk
+from shared.admission.holds import hold_of
 from shared.admission.key_records import KeyRecord, KeyState, put_key
+from shared.admission.keys import AccountKeys
 from shared.admission.mirror import Snapshot
 from shared.api_keys import digest_of, new_account_id, new_api_key
 from shared.ids import AccountId, KeyId, new_request_id
@@ -69,3 +71,24 @@ async def nothing_is_held(redis: Redis, account: Account) -> None:
         return await held(redis, account) == 0
 
     await eventually(released)
+
+
+async def has_holds(redis: Redis, account: Account, count: int) -> None:
+    """Waits until so many requests have been admitted and not ended."""
+
+    async def admitted() -> bool:
+        return await redis.hlen(AccountKeys(account.account_id).holds) == count
+
+    await eventually(admitted)
+
+
+async def two_checkpoints(redis: Redis, account: Account) -> None:
+    """Waits for them: with the second, what the first has answered has been acted upon."""
+    heartbeats: set[int] = set()
+
+    async def heard() -> bool:
+        holds = await redis.hvals(AccountKeys(account.account_id).holds)
+        heartbeats.update(hold_of(packed).heartbeat_at_ms for packed in holds if isinstance(packed, bytes))
+        return len(heartbeats) > 2
+
+    await eventually(heard)

@@ -55,6 +55,9 @@ class Owners:
         """A tombstone, too."""
         self._keys[record.digest] = record
 
+    def forget_key(self, account: Account) -> None:
+        del self._keys[account.key_record.digest]
+
     def know_balance(self, account: Account, tokens: int) -> None:
         self._ledgers[account.account_id] = Ledger(account.account_id, tokens, self._usage)
 
