@@ -1,6 +1,7 @@
 """POST /v1/chat/completions: parse, admit, and answer in a stream or in one piece."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import structlog
@@ -33,6 +34,10 @@ PATIENCE_SECONDS = 10.0
 """Before that a waiting request can still be refused with a status of its own."""
 FAREWELL_TIMEOUT_SECONDS = 1.0
 """For the error frame of a stream that we cut: its client may not be reading."""
+
+PARSED_AT_ONCE_BYTES_MAX = 128 << 10
+"""Takes about 1 ms, and 5 if somebody wrote it to be slow."""
+LARGE_BODIES = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-bodies")
 
 log = structlog.get_logger()
 
@@ -105,10 +110,17 @@ class ChatEndpoint:
         try:
             body = await http.read_body(receive)
             caller.stopwatch.ours()
-            chat = parse_chat_request(body, self._limits)
+            chat = await self._parse(body)
         except PromptlyError as problem:
             return problem
         return self._backlog.refusal() or chat
+
+    async def _parse(self, body: bytes) -> ChatRequest:
+        """A large one beside the event loop, which would stand still meanwhile, and one after the other."""
+        if len(body) <= PARSED_AT_ONCE_BYTES_MAX:
+            return parse_chat_request(body, self._limits)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(LARGE_BODIES, parse_chat_request, body, self._limits)
 
     async def _admit(self, caller: Caller, chat: ChatRequest, gone: asyncio.Task[None]) -> OpenRequest:
         key = await self._admission.claimed_key(caller)
