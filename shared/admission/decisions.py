@@ -1,6 +1,6 @@
 """What is asked of the admission desk and what it answers. Refusals are values, not errors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -93,12 +93,16 @@ class Refused:
 class CountNeeded:
     """The bound of the prompt does not fit what the money allows: come again with the exact count."""
 
+    rate: RateState | None = field(default=None, compare=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
     """Redis does not know it (any more): fail closed, have it refilled, come again."""
 
     missing: Missing
+    rate: RateState | None = field(default=None, compare=False)
+    """Known when only the account is missing."""
 
 
 Decision = Admitted | Refused | CountNeeded | Unknown

@@ -34,8 +34,8 @@ def decision_of(reply: Reply, account_id: AccountId) -> Decision:
                 rate=_rate_of(rate),
                 admitted_at=instant_of(admitted_at_ms),
             )
-        case [b"count_needed"]:
-            return CountNeeded()
+        case [b"count_needed", *rate]:
+            return CountNeeded(_rate_of(rate))
         case _:
             return _refused_or_unknown(reply)
 
@@ -71,8 +71,8 @@ def _refused_or_unknown(reply: Reply) -> Refused | Unknown:
     match list(reply):
         case [b"refused", bytes(reason), int(retry_ms), *rate]:
             return _refused(reason, retry_ms, rate)
-        case [b"unknown", bytes(missing)]:
-            return Unknown(Missing(missing.decode()))
+        case [b"unknown", bytes(missing), *rate]:
+            return Unknown(Missing(missing.decode()), _rate_of(rate) if rate else None)
         case _:
             raise UnreadableReply(reply)
 

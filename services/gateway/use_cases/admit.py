@@ -126,9 +126,11 @@ class Admission:
                     await asyncio.sleep(HELD_POLL_SECONDS)
                 case Admitted() | Refused():
                     return self._accept(caller, decision)
-                case CountNeeded():
+                case CountNeeded(rate):
+                    caller.rate = rate
                     request, rounds = await self._counted(request, chat), rounds + 1
-                case Unknown(missing):
+                case Unknown(missing, rate):
+                    caller.rate = rate
                     await self._refill(key, missing)
                     rounds += 1
                 case _:

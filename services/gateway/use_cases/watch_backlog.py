@@ -11,9 +11,10 @@ from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
 from shared.admission.stream import SettlementStream
 
 UNCONFIRMED_MAX = 200_000
-"""About 100 MB in Redis, with the day's confirmed entries beside it."""
+"""About 100 MB in Redis, beside the confirmed entries: those of a day, and at most stream.KEEP_BYTES."""
 INTERVAL_SECONDS = 1.0
-TRIM_EVERY = 60
+TRIM_EVERY = 10
+"""Rounds: what comes in between may exceed the bound of bytes."""
 
 log = structlog.get_logger()
 

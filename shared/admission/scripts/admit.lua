@@ -14,6 +14,12 @@ local function admitted(key, tokens, admitted_at, window)
     window.limit, window.remaining, window.reset_ms}
 end
 
+-- Not decided yet; whatever comes of it, the client is told its rate.
+local function unanswered(reply, window)
+  for _, figure in ipairs({window.limit, window.remaining, window.reset_ms}) do table.insert(reply, figure) end
+  return reply
+end
+
 -- Posted and not expired, less what is settled but not yet in the posted balance.
 local function spendable_of(account)
   local spendable = tonumber(account.posted) - tonumber(account.journalled)
@@ -33,7 +39,7 @@ local function price(account, window)
   local free = spendable - tonumber(account.held)
   local want = prompt + completion
   if want <= free then return want end
-  if want > spendable and prompt_count == 'bound' then return nil, {'count_needed'} end
+  if want > spendable and prompt_count == 'bound' then return nil, unanswered({'count_needed'}, window) end
   if spendable < prompt + math.min(completion, 1) then return nil, refused('balance_exhausted', 0, window) end
   want = math.min(want, spendable)
   if want <= free then return want end
@@ -51,7 +57,9 @@ if earlier then return admitted(key, earlier.tokens, earlier.admitted_at, window
 if key.state ~= 'active' then return refused('key_revoked', 0) end
 if window.full then return refused('key_rate', window.retry_ms, window) end
 local account = read_of_this_epoch(account_name)
-if not account or account.state ~= 'open' then return {'unknown', 'account'} end
+if not account or account.state ~= 'open' then
+  return unanswered({'unknown', 'account'}, window)
+end
 if tonumber(account['running:' .. key.key_id] or 0) >= tonumber(key.limit_concurrent) then
   return refused('key_concurrency', TRY_AGAIN_MS, window)
 end
