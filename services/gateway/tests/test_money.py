@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
+import pytest
 from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
@@ -17,6 +18,7 @@ from services.gateway.tests.support.chat import (
     QUESTION,
     error_of,
 )
+from services.gateway.use_cases import held_waiters
 from shared.admission.mirror import Snapshot, write_mirror
 from tests.support.upstream import PARIS, Script, StandInUpstream
 
@@ -95,3 +97,20 @@ async def test_money_that_stays_held_is_429(
     assert (reply.status_code, reply.headers["retry-after"]) == (429, "1")
     upstream.resume.set()
     assert (await running.pop()).status_code == 200
+
+
+async def test_only_so_many_wait_for_held_money_and_the_next_is_429_at_once(
+    start_gateway: GatewayFactory, redis: Redis, upstream: StandInUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_waiters, "HELD_WAITERS_MAX", 1)
+    gateway = await start_gateway()
+    account = await open_account(redis, tokens=60)
+    upstream.script = Script(pauses_after=0)
+    calls = [
+        asyncio.create_task(gateway.post(CHAT, json=QUESTION, headers=account.headers)) for _ in range(3)
+    ]
+    done, running = await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED, timeout=5)
+    assert [call.result().status_code for call in done] == [429]
+    assert "promptly_gateway_held_waiters 1.0" in (await gateway.get("/metrics")).text
+    upstream.resume.set()
+    assert [(await call).status_code for call in running] == [200, 200]

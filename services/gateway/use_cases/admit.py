@@ -12,8 +12,9 @@ from services.gateway.domain.chat_request import ChatRequest
 from services.gateway.domain.errors import Overloaded
 from services.gateway.domain.refusals import error_of, key_refused
 from services.gateway.use_cases.caller import Caller, KeyClaim
+from services.gateway.use_cases.held_waiters import HeldWaiters
 from services.gateway.use_cases.open_account import NOT_READY, open_account
-from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
+from services.gateway.use_cases.outage import REDIS_ERRORS, redis_failed
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.upstream import Upstream
 from shared.admission.decisions import (
@@ -57,6 +58,7 @@ class Admission:
         self._upstream = upstream
         self._settlements = settlements
         self._policy = policy
+        self._held_waiters = HeldWaiters()
 
     async def claimed_key(self, caller: Caller) -> KeyClaim:
         """Without a well-formed key only the address's limit is asked, and goes first."""
@@ -68,7 +70,7 @@ class Admission:
                 caller.request_id, ip_subject=caller.ip_subject, ip_limit=limit
             )
         except REDIS_ERRORS as error:
-            raise out_of_service() from error
+            raise redis_failed("admit") from error
         if refused is None:
             raise key_refused(self._policy.base_url)
         caller.rate = refused.rate
@@ -90,7 +92,7 @@ class Admission:
                     return self._accept(caller, decision)
                 await self._refill(key, decision.missing)
         except REDIS_ERRORS as error:
-            raise out_of_service() from error
+            raise redis_failed("admit") from error
         raise Overloaded(NOT_READY, retry_after_seconds=1)
 
     async def admit(
@@ -100,10 +102,11 @@ class Admission:
         key = await self.claimed_key(caller)
         request = _hold_request(caller, key, chat, endpoint)
         try:
-            return await self._admit(caller, chat, request, key, still_wanted)
+            with self._held_waiters.place() as place:
+                return await self._admit(caller, chat, request, key, lambda: still_wanted() and place.take())
         except REDIS_ERRORS as error:
             self._settlements.release_unanswered(key.account_id, caller.request_id)
-            raise out_of_service() from error
+            raise redis_failed("admit") from error
         except asyncio.CancelledError:
             self._settlements.release_unanswered(key.account_id, caller.request_id)
             raise
@@ -114,7 +117,7 @@ class Admission:
         chat: ChatRequest,
         request: HoldRequest,
         key: KeyClaim,
-        still_wanted: Callable[[], bool],
+        may_wait: Callable[[], bool],
     ) -> Admitted:
         limit = self._policy.ip_limit_per_minute
         decision = await self._desk.admit(request, ip_subject=caller.ip_subject, ip_limit=limit)
@@ -122,7 +125,7 @@ class Admission:
         rounds = 0
         while rounds < ROUNDS_MAX:
             match decision:
-                case Refused(Refusal.BALANCE_HELD) if _now() < deadline and still_wanted():
+                case Refused(Refusal.BALANCE_HELD) if _now() < deadline and may_wait():
                     await asyncio.sleep(HELD_POLL_SECONDS)
                 case Admitted() | Refused():
                     return self._accept(caller, decision)

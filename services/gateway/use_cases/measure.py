@@ -7,7 +7,7 @@ What has a value at any moment (queue, holds, upstreams) is read when it is aske
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from shared.contracts.gateway import UsageRecord
 
@@ -40,6 +40,9 @@ QUEUE_WAIT = Histogram(
     "promptly_gateway_queue_wait_seconds",
     "For a turn at the upstreams; nothing when there was room.",
     buckets=SLOW,
+)
+HELD_WAITING = Gauge(
+    "promptly_gateway_held_waiters", "Requests that wait until money held by running ones is free again."
 )
 REDIS_ERRORS = Counter(
     "promptly_gateway_redis_errors", "Steps that Redis did not take or not answer.", ("step",)

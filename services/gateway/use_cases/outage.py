@@ -3,10 +3,16 @@
 from redis.exceptions import RedisError
 
 from services.gateway.domain.errors import Overloaded
+from services.gateway.use_cases.measure import REDIS_ERRORS as REDIS_ERRORS_SEEN
 from shared.errors import Unavailable
 
 REDIS_ERRORS = (RedisError, Unavailable, OSError)
 RETRY_AFTER_SECONDS = 2
+
+
+def redis_failed(step: str) -> Overloaded:
+    REDIS_ERRORS_SEEN.labels(step).inc()
+    return out_of_service()
 
 
 def out_of_service() -> Overloaded:

@@ -3,7 +3,7 @@
 from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.domain.errors import Overloaded
 from services.gateway.use_cases.open_account import NOT_READY, open_account
-from services.gateway.use_cases.outage import REDIS_ERRORS, out_of_service
+from services.gateway.use_cases.outage import REDIS_ERRORS, redis_failed
 from shared.admission.balances import BalanceView
 from shared.admission.desk import AdmissionDesk
 from shared.ids import AccountId
@@ -22,7 +22,7 @@ class Balances:
                 await open_account(self._refills, account_id)
                 balance = await self._desk.balance(account_id)
         except REDIS_ERRORS as error:
-            raise out_of_service() from error
+            raise redis_failed("balance") from error
         if balance is None:
             raise Overloaded(NOT_READY, retry_after_seconds=1)
         return balance
