@@ -71,12 +71,14 @@ class Unconfirmed:
 
     async def settle_waiting(self) -> None:
         """Raises redis errors; what was not settled then waits on."""
-        if self._to_settle:
-            log.warning("settling_again", count=len(self._to_settle))
+        settled = 0
         while batch := list(islice(self._to_settle.values(), BATCH_RECORDS_MAX)):
             await self._desk.settle_again(batch)
             for record in batch:
                 self._to_settle.pop(_id_of(record), None)
+            settled += len(batch)
+        if settled:
+            log.warning("settled_again", count=settled)
 
     async def forget_confirmed(self) -> None:
         """Raises redis errors."""
