@@ -69,3 +69,20 @@ async def test_who_waits_too_long_leaves_the_queue_and_the_slot_goes_on() -> Non
     place.may_leave.set()
     await holder
     await (await place.enter("c"))
+
+
+async def test_more_slots_let_those_in_who_wait_and_fewer_send_nobody_away() -> None:
+    slots = UpstreamSlots(slots=1, length_max=10, timeout_seconds=10)
+    place = Room(slots)
+    tasks = {name: await place.enter(name) for name in "abcd"}
+    slots.resize(3)
+    await settle()
+    assert (place.inside, slots.waiting) == (["a", "b", "c"], 1)
+    slots.resize(1)
+    assert (place.inside, slots.running) == (["a", "b", "c"], 3)
+    for name, inside in (("a", ["b", "c"]), ("b", ["c"]), ("c", ["d"])):
+        await finish(tasks[name])
+        await settle()
+        assert place.inside == inside
+    await finish(tasks["d"])
+    assert slots.running == 0
