@@ -4,7 +4,7 @@ Leaving `open_chat` closes the connection when the body has not been read to its
 the generation. Nothing is sent twice.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
 
@@ -84,8 +84,9 @@ class HttpxUpstream:
         await self._http.aclose()
 
     @asynccontextmanager
-    async def open_chat(self, body: bytes) -> AsyncIterator[UpstreamReply]:
-        request = self._http.build_request("POST", CHAT, content=body)
+    async def open_chat(self, body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[UpstreamReply]:
+        trace = {"trace": _tracing(when_sent)}
+        request = self._http.build_request("POST", CHAT, content=body, extensions=trace)
         with _translated():
             reply = await self._http.send(request, stream=True)
         try:
@@ -126,6 +127,14 @@ class HttpxUpstream:
             for model in models
             if isinstance(model, dict) and "id" in model
         ]
+
+
+def _tracing(when_sent: Callable[[], None]) -> Callable[[str, object], Awaitable[None]]:
+    async def trace(event: str, _: object) -> None:
+        if event == "http11.send_request_body.complete":
+            when_sent()
+
+    return trace
 
 
 async def _pieces(reply: httpx.Response) -> AsyncGenerator[bytes, None]:

@@ -24,12 +24,13 @@ class WholeAnswers:
         Raises KeyRefused when the key was revoked meanwhile; what was made is charged all the same."""
         try:
             request.stopwatch.not_ours()
-            async with self._slots.slot(request.hold.account_id):
-                request.is_generating = True
-                async with self._upstream.open_chat(request.upstream_body()) as reply:
-                    request.stopwatch.ours()
-                    await raise_unless_ok(request, reply)
-                    answer = read_whole_answer(await reply.read())
+            async with (
+                self._slots.slot(request.hold.account_id),
+                self._upstream.open_chat(request.upstream_body(), request.begin_generating) as reply,
+            ):
+                request.stopwatch.ours()
+                await raise_unless_ok(request, reply)
+                answer = read_whole_answer(await reply.read())
         except BaseException as ended:  # cancelled as well; nothing was delivered
             self._settlements.end(request, Ending.NOT_ANSWERED)
             if request.was_revoked and isinstance(ended, asyncio.CancelledError):

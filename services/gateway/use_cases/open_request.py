@@ -15,7 +15,7 @@ from shared.ids import KeyDigest, RequestId
 
 @dataclass(slots=True, eq=False)
 class OpenRequest:
-    """From its admission to its settlement. `is_generating`: the upstream has been asked, and may answer."""
+    """From its admission to its settlement. `is_generating`: the upstream has the whole request, and may answer."""
 
     request_id: RequestId
     digest: KeyDigest
@@ -33,6 +33,9 @@ class OpenRequest:
 
     def __post_init__(self) -> None:
         self.stream = ChatStream(include_usage=self.chat.include_usage)
+
+    def begin_generating(self) -> None:
+        self.is_generating = True
 
     def counts(self) -> Counts | None:
         return self.whole_counts or self.stream.counts()

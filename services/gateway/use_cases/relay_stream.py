@@ -38,15 +38,16 @@ class StreamRelay:
         ending = Ending.NOT_ANSWERED
         try:
             request.stopwatch.not_ours()
-            async with self._slots.slot(request.hold.account_id):
-                request.is_generating = True
-                async with self._upstream.open_chat(request.upstream_body()) as reply:
-                    request.stopwatch.ours()
-                    await raise_unless_ok(request, reply)
-                    ending = Ending.UPSTREAM_BROKE
-                    await listener.begin()
-                    await self._pass_on(request, reply, listener)
-                    ending = Ending.COMPLETED
+            async with (
+                self._slots.slot(request.hold.account_id),
+                self._upstream.open_chat(request.upstream_body(), request.begin_generating) as reply,
+            ):
+                request.stopwatch.ours()
+                await raise_unless_ok(request, reply)
+                ending = Ending.UPSTREAM_BROKE
+                await listener.begin()
+                await self._pass_on(request, reply, listener)
+                ending = Ending.COMPLETED
         except asyncio.CancelledError:
             ending = _cancelled(request, ending)
             if request.was_revoked and ending is not Ending.COMPLETED:

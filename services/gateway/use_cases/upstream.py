@@ -1,6 +1,6 @@
 """What the gateway needs of a model server. The transport behind it is an adapter's business."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,9 +31,11 @@ class UpstreamReply(Protocol):
 class Upstream(Protocol):
     """Everything raises UpstreamFailed or UpstreamTimedOut when the server does not answer as agreed."""
 
-    def open_chat(self, body: bytes) -> AbstractAsyncContextManager[UpstreamReply]:
+    def open_chat(
+        self, body: bytes, when_sent: Callable[[], None]
+    ) -> AbstractAsyncContextManager[UpstreamReply]:
         """Send a chat request and wait for its first bytes; leaving the context closes the connection, which
-        ends the generation."""
+        ends the generation. `when_sent` is called once the server has all it needs to begin."""
         ...
 
     async def count_prompt(self, body: bytes) -> int:

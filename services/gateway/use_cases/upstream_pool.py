@@ -65,7 +65,7 @@ class PooledUpstream:
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
 
     @asynccontextmanager
-    async def open_chat(self, body: bytes) -> AsyncIterator[UpstreamReply]:
+    async def open_chat(self, body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[UpstreamReply]:
         failures: list[PromptlyError] = []
         tried: set[Member] = set()
         while True:
@@ -73,7 +73,7 @@ class PooledUpstream:
             tried.add(member)
             async with AsyncExitStack() as attempt:
                 try:
-                    reply = await self._ask(attempt, member, body)
+                    reply = await self._ask(attempt, member, body, when_sent)
                 except PromptlyError as failure:
                     failures.append(failure)
                 else:
@@ -87,10 +87,12 @@ class PooledUpstream:
     async def list_models(self) -> list[Model]:
         return await self._of_any(lambda upstream: upstream.list_models())
 
-    async def _ask(self, attempt: AsyncExitStack, member: Member, body: bytes) -> UpstreamReply:
+    async def _ask(
+        self, attempt: AsyncExitStack, member: Member, body: bytes, when_sent: Callable[[], None]
+    ) -> UpstreamReply:
         attempt.enter_context(self._seat(member))
         try:
-            reply = await attempt.enter_async_context(member.upstream.open_chat(body))
+            reply = await attempt.enter_async_context(member.upstream.open_chat(body, when_sent))
         except PromptlyError as failure:
             self._see(member, failure)
             raise

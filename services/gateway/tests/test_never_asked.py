@@ -1,0 +1,48 @@
+"""A client that leaves while its request is still on the way to the model server: nobody worked for it."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from services.gateway.tests.conftest import GatewayFactory
+from services.gateway.tests.support.accounts import Account, available, has_holds, nothing_is_held
+from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED
+from services.gateway.tests.support.usage import UsageListener
+
+CROWD = 4
+"""Connections that fill a backlog of none; whoever comes then waits for the connection."""
+
+
+@pytest.fixture
+def crowded_server() -> Iterator[str]:
+    """Listens, and takes no connection any more."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        crowd = [socket.socket() for _ in range(CROWD)]
+        for each in crowd:
+            each.setblocking(False)
+            each.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        for each in crowd:
+            each.close()
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+async def test_a_client_that_leaves_before_the_model_server_was_asked_pays_nothing(
+    body: dict[str, Any], crowded_server: str, start_gateway: GatewayFactory,
+    account: Account, redis: Redis, usage: UsageListener,
+) -> None:  # fmt: skip
+    gateway = await start_gateway(llama_base_url=crowded_server)
+    granted = await available(redis, account)
+    asking = asyncio.create_task(gateway.post(CHAT, json=body, headers=account.headers))
+    await has_holds(redis, account, 1)
+    asking.cancel()
+    await asyncio.wait({asking})
+    await nothing_is_held(redis, account)
+    assert await available(redis, account) == granted
+    assert [record for record in usage.records() if record.account_id == account.account_id] == []
