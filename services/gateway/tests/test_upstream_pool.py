@@ -10,7 +10,15 @@ from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available
-from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, TOKENS_PROMPT, chunks_in, error_of
+from services.gateway.tests.support.chat import (
+    CHAT,
+    QUESTION,
+    STREAMED,
+    TOKENS_PROMPT,
+    chunks_in,
+    error_of,
+    until_generating,
+)
 from services.gateway.tests.support.usage import UsageListener
 from services.gateway.use_cases import upstream_pool
 from tests.support.eventually import eventually
@@ -35,12 +43,8 @@ async def gateway(
 ) -> httpx.AsyncClient:
     """Before two upstreams, both known to be up; `upstream` is asked first."""
     client = await start_gateway(llama_base_url=f"{upstream.url},{second.url}", upstream_concurrency=2)
-    await eventually(lambda: is_ready(client))
+    await eventually(lambda: all_are_up(client))
     return client
-
-
-async def is_ready(client: httpx.AsyncClient) -> bool:
-    return (await client.get("/ready")).status_code == 200
 
 
 def ask(gateway: httpx.AsyncClient, account: Account, body: dict[str, Any]) -> asyncio.Task[httpx.Response]:
@@ -80,16 +84,47 @@ async def test_what_fails_before_its_first_byte_is_answered_by_the_other(
     assert await available(redis, account) == TOKENS - record.tokens
 
 
-async def test_the_first_upstream_is_left_before_the_second_is_asked(
-    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream, second: StandInUpstream
+class Loading:
+    """Says that it is loading, would keep the connection, and notes when that is closed."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.was_left = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"POST"):
+            self.asked += 1
+            writer.write(b"HTTP/1.1 503 X\r\nContent-Length: 2\r\n\r\n{}")
+            while await reader.read(1024):
+                pass
+            self.was_left.set()
+        else:
+            writer.write(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+        writer.close()
+
+
+async def test_the_first_upstream_has_been_left_when_the_second_works(
+    start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream
 ) -> None:
-    upstream.script = Script(dies_after=0)
-    second.script = Script(pauses_after=0)
-    call = ask(gateway, account, STREAMED)
-    await eventually(lambda: generations(second, 1))
-    assert upstream.generations[0].ended.is_set()
-    second.resume.set()
-    assert (await call).status_code == 200
+    loading = Loading()
+    async with await asyncio.start_server(loading.serve, "127.0.0.1") as server:
+        first = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        gateway = await start_gateway(llama_base_url=f"{first},{upstream.url}")
+        await eventually(lambda: all_are_up(gateway))
+        upstream.script = Script(pauses_after=0)
+        call = ask(gateway, account, STREAMED)
+        await until_generating(upstream)
+        async with asyncio.timeout(0.25):
+            await loading.was_left.wait()
+        upstream.resume.set()
+        assert (await call).status_code == 200
+        assert loading.asked == 1
+
+
+async def all_are_up(client: httpx.AsyncClient) -> bool:
+    lines = (await client.get("/metrics")).text.splitlines()
+    return all(line.endswith(" 1.0") for line in lines if line.startswith("promptly_gateway_upstream_up{"))
 
 
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
@@ -132,7 +167,7 @@ async def test_what_fails_everywhere_is_refused_and_nothing_is_charged(
     async with running_upstream() as third:
         urls = ",".join(one.url for one in (upstream, second, third))
         gateway = await start_gateway(llama_base_url=urls)
-        await eventually(lambda: is_ready(gateway))
+        await eventually(lambda: all_are_up(gateway))
         for one in (upstream, second, third):
             one.script = Script(dies_after=0)
         reply = await gateway.post(CHAT, json=body, headers=account.headers)
