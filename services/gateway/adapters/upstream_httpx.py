@@ -4,7 +4,7 @@ Leaving `open_chat` closes the connection when the body has not been read to its
 the generation. Nothing is sent twice.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
 
@@ -85,8 +85,8 @@ class HttpxUpstream:
 
     @asynccontextmanager
     async def open_chat(self, body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[UpstreamReply]:
-        trace = {"trace": _tracing(when_sent)}
-        request = self._http.build_request("POST", CHAT, content=body, extensions=trace)
+        length = {"content-length": str(len(body))}
+        request = self._http.build_request("POST", CHAT, content=_told(body, when_sent), headers=length)
         with _translated():
             reply = await self._http.send(request, stream=True)
         try:
@@ -129,12 +129,10 @@ class HttpxUpstream:
         ]
 
 
-def _tracing(when_sent: Callable[[], None]) -> Callable[[str, object], Awaitable[None]]:
-    async def trace(event: str, _: object) -> None:
-        if event == "http11.send_request_body.complete":
-            when_sent()
-
-    return trace
+async def _told(body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[bytes]:
+    """In one piece. The transport comes back for more only when it has written that."""
+    yield body
+    when_sent()
 
 
 async def _pieces(reply: httpx.Response) -> AsyncGenerator[bytes, None]:
