@@ -65,16 +65,18 @@ class Stack:
 
 
 @contextmanager
-def run_stack(local_dir: Path, backing: BackingUrls, settings: Mapping[str, str]) -> Iterator[Stack]:
-    """`settings` by their names in .env.template, over the defaults; nothing of this environment counts."""
+def run_stack(local_dir: Path, backing: BackingUrls | None, settings: Mapping[str, str]) -> Iterator[Stack]:
+    """`settings` by their names in .env.template, over the defaults; nothing of this environment counts.
+
+    Without `backing` it has servers of its own (postgres, redis, rabbitmq), to be killed and restarted too."""
     given = {**ONE_ADDRESS, "PORT": str(free_port()), "LOCAL_DIR": str(local_dir), **settings}
     loaded = load_settings(given, env_file=Path(os.devnull))
     folder.make_folder(loaded.local_dir)
-    secrets = load_secrets(loaded.local_dir / "secrets.env", _test_passwords())
+    secrets = load_secrets(loaded.local_dir / "secrets.env", {**_test_passwords(), **loaded.given})
     system = System.choose(replace(loaded, given={**_test_passwords(), **loaded.given}), secrets)
     with LiveSystem(system, Progress(), backing) as live:
         live.start()
-        yield Stack(live, backing)
+        yield Stack(live, backing or system.own_backing)
 
 
 @pytest.fixture(scope="session")
