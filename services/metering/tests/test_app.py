@@ -89,7 +89,6 @@ async def test_an_account_that_redis_lost_is_closed_until_the_wait_is_over(
     metering: httpx.AsyncClient, books: Books, redis: Redis
 ) -> None:
     account_id = await books.open_account()
-    await redis.flushdb()
     path = f"/internal/accounts/{account_id}/mirror"
     reply = await metering.post(path)
     assert (reply.status_code, reply.content) == (204, b"")

@@ -11,13 +11,13 @@ local GRANTS_AT = 10
 local IDS_AT = GRANTS_AT + tonumber(ARGV[9]) * 3
 local now = now_ms()
 
--- absent -> open, when Redis had never had it a moment ago (opening_ms); otherwise absent -> closed, and
+-- -> open at once, when Redis had never had it a moment ago (opening_ms); otherwise absent -> closed, and
 -- -> open by a pass that began after this very closing had lasted long enough (opening_ms is its end).
 local function next_state()
   local state = state_of(account)
+  if opening == 'first' and now - opening_ms < wait_ms then return 'open' end
   if state == 'absent' then
     redis.call('HDEL', account, 'drain')
-    if opening == 'first' and now - opening_ms < wait_ms then return 'open' end
     redis.call('HSET', account, 'opens_at', now + wait_ms)
     return 'closed'
   end

@@ -72,6 +72,13 @@ async def test_a_new_account_is_open_at_once(redis: Redis) -> None:
     assert (await begin_pass(redis, ACCOUNT)).account == Open()
 
 
+async def test_a_new_account_opens_though_another_pass_came_first(redis: Redis) -> None:
+    """That pass knew only that somebody else had been told that the account is new."""
+    opening = OpenNew(await absent(redis))
+    await write_mirror(redis, ACCOUNT, LEDGER, {})
+    assert await write_mirror(redis, ACCOUNT, LEDGER, {}, opening=opening) == IsOpen()
+
+
 async def test_a_new_account_that_was_long_on_its_way_is_closed(redis: Redis) -> None:
     """Meanwhile another pass may have opened it, and Redis may have lost it."""
     then = Absent((await absent(redis)).at_ms - WAIT_BEFORE_OPENING_MS)
