@@ -18,6 +18,7 @@ class TcpProxy:
         self._port = 0
         self._connections: set[asyncio.Task[None]] = set()
         self._answers_arrive = True
+        self._is_cut = True
 
     @property
     def url(self) -> str:
@@ -36,11 +37,13 @@ class TcpProxy:
     async def mend(self) -> None:
         """Accept connections, at the same address as before."""
         self._answers_arrive = True
+        self._is_cut = False
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
         """Every connection breaks and new ones are refused, as when the server dies."""
+        self._is_cut = True
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -52,6 +55,9 @@ class TcpProxy:
         self._answers_arrive = False
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_cut:  # accepted before, but served only now
+            writer.transport.abort()
+            return
         connection = asyncio.create_task(self._serve(reader, writer))
         self._connections.add(connection)
         connection.add_done_callback(self._connections.discard)
