@@ -95,6 +95,7 @@ class PlainMetering:
         ends_at_ms = LONG_AGO_MS if self.trial_ended else FAR_FUTURE_MS
         said = Snapshot(this.ledger.version, this.ledger.paid, [("trial", this.ledger.trial, ends_at_ms)])
         written = await write_mirror(self.redis, ACCOUNT, said, revisions, opening=self._opening(this))
+        this.is_new = False  # nobody sends a first opening twice; it counts for a moment only
         return written == IsOpen()
 
     def _opening(self, this: PassOnItsWay) -> Opening | None:
