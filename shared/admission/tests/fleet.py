@@ -1,6 +1,6 @@
 """Gateways as the protocol wants them, in plain Python at the real desk. Each duty can be left out by name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
@@ -33,6 +33,7 @@ class Served:
     floor: int | None = None
     told_at: int | None = None
     has_ended: bool = False
+    last_sent: Checkpoint | None = None
 
     @property
     def id(self) -> RequestId:
@@ -99,11 +100,7 @@ class Gateway:
         """The checkpoint loop's round. Answers the requests that were swept."""
         epoch = await read_epoch(self.redis)
         await write_sequence(self.redis, self.name, self.sequence)
-        requests = list(self.running.values())
-        reply = await self.desk.checkpoint([served.checkpoint() for served in requests])
-        for served in requests:
-            if served.id not in reply.swept:
-                served.in_redis = served.checkpoint().tokens_completion
+        swept = await self.checkpoint(list(self.running.values()))
         for served in list(self.unsettled.values()):
             await self.settle(served)
         self.unsettled.clear()
@@ -111,7 +108,17 @@ class Gateway:
             for served in list(self.kept.values()):
                 await self.settle(served)
         self.epoch, self.is_fresh = epoch, True
-        return [self.running[request_id] for request_id in reply.swept]
+        return swept
+
+    async def checkpoint(self, requests: Sequence[Served]) -> list[Served]:
+        """Answers those without a hold."""
+        sent = [served.checkpoint() for served in requests]
+        reply = await self.desk.checkpoint(sent)
+        for served, checkpoint in zip(requests, sent, strict=True):
+            served.last_sent = checkpoint
+            if served.id not in reply.swept:
+                served.in_redis = checkpoint.tokens_completion
+        return [served for served in requests if served.id in reply.swept]
 
     async def learn(self, swept: Iterable[Served]) -> None:
         """Ends what lost its hold: a stream's own count corrects what was charged, of a whole call nothing has
