@@ -94,7 +94,11 @@ async def test_without_redis_requests_are_503_and_come_back(
     assert (await gateway.get("/v1/balance", headers=account.headers)).status_code == 503
     assert (await gateway.get("/ready")).json()["missing"] == ["redis"]
     await redis_line.mend()
-    assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+
+    async def answers_again() -> bool:
+        return (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+
+    await eventually(answers_again)
 
 
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
