@@ -94,7 +94,11 @@ async def test_without_redis_requests_are_503_and_come_back(
     assert (await gateway.get("/v1/balance", headers=account.headers)).status_code == 503
     assert (await gateway.get("/ready")).json()["missing"] == ["redis"]
     await redis_line.mend()
-    assert (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+
+    async def answers_again() -> bool:
+        return (await gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+
+    await eventually(answers_again)
 
 
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
@@ -158,12 +162,17 @@ async def test_without_rabbitmq_answers_go_on_and_usage_follows_when_it_is_back(
 
 
 async def test_too_many_unconfirmed_settlements_are_503(
-    amqp_line: TcpProxy, start_gateway: GatewayFactory, account: Account, monkeypatch: pytest.MonkeyPatch
+    amqp_line: TcpProxy,
+    start_gateway: GatewayFactory,
+    redis_url: str,
+    other_redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(watch_backlog, "INTERVAL_SECONDS", 0.02)
     monkeypatch.setattr(watch_backlog, "UNCONFIRMED_MAX", 1)
     await amqp_line.cut()
-    gateway = await start_gateway(amqp_url=amqp_line.url)
+    account = await open_account(other_redis, tokens=100_000)
+    gateway = await start_gateway(amqp_url=amqp_line.url, redis_url=other_database(redis_url))
 
     async def refused() -> bool:
         reply: httpx.Response = await gateway.post(CHAT, json=QUESTION, headers=account.headers)
@@ -178,10 +187,14 @@ async def test_too_many_unconfirmed_settlements_are_503(
     await eventually(admitted, within_seconds=10)
 
 
+def other_database(redis_url: str) -> str:
+    return redis_url.rpartition("/")[0] + "/9"
+
+
 @pytest.fixture
 async def other_redis(redis_url: str) -> AsyncIterator[Redis]:
     """A database that no running gateway reads."""
-    async with Redis.from_url(redis_url.rpartition("/")[0] + "/9") as client:
+    async with Redis.from_url(other_database(redis_url)) as client:
         await client.flushdb()
         yield client
 
