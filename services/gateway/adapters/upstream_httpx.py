@@ -130,9 +130,10 @@ class HttpxUpstream:
 
 
 async def _told(body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[bytes]:
-    """In one piece. The transport comes back for more only when it has written that."""
-    yield body
+    """Told just before: the transport writes it without pausing first, and pauses after (where a cancellation
+    would come too soon to be told)."""
     when_sent()
+    yield body
 
 
 async def _pieces(reply: httpx.Response) -> AsyncGenerator[bytes, None]:
