@@ -17,9 +17,9 @@ CHAT = "/v1/chat/completions"
 TIMEOUT_SECONDS = 60
 ATTEMPTS_MAX = 4
 RETRIED = (429, 502, 503, 504)
-SLOW_MS = 80
-"""The pace of streams that somebody walks away from: three tokens are the time in which a disconnect must reach
-the upstream."""
+SLOW_MS = 150
+"""The pace of streams that somebody walks away from. Three tokens under way are then 450 ms: the 250 in which a
+disconnect must reach the upstream, and what a busy machine adds."""
 LEAVES_WITHIN_SECONDS = 0.2
 TOO_LONG_WORDS = 2100
 
@@ -62,7 +62,7 @@ class Mix:
 
     def _stream_left(self, newcomer: Newcomer) -> Call:
         body = newcomer.next_body(40, stream=True, tokens=30, pace_ms=SLOW_MS)
-        return self._call("stream left", newcomer, body, leaves_after_events=self._random.randint(1, 12))
+        return self._call("stream left", newcomer, body, leaves_after_events=self._random.randint(1, 8))
 
     def _whole_left(self, newcomer: Newcomer) -> Call:
         body = newcomer.next_body(40, stream=False, tokens=6, pace_ms=25)

@@ -2,18 +2,22 @@
 
 The rules are DESIGN's table of who pays; what is returned is each place where the two do not agree."""
 
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.ids import AccountId
 from tests.support.fleet import Fleet
 from tests.support.ledger import Account, Ledger, Usage
+from tests.support.money_in_redis import until_quiet
 from tests.support.newcomers import Newcomer
 from tests.support.paced_upstream import Generated
 
 IN_FLIGHT_TOKENS_MAX = 3
 """Generated for a client who had left, before the upstream heard of it."""
+
+LAST_WORD_WITHIN_SECONDS = 5
 
 Identity = tuple[str, int]
 
@@ -30,7 +34,15 @@ class Reconciled:
     tokens_in_flight: int
 
 
-async def reconcile(fleet: Fleet, newcomers: Iterable[Newcomer]) -> Reconciled:
+async def reconcile(fleet: Fleet, newcomers: Sequence[Newcomer]) -> Reconciled:
+    """The last word of both: a request whose client left at once may still be on its way."""
+    deadline = time.monotonic() + LAST_WORD_WITHIN_SECONDS
+    while (reconciled := await _reconcile(fleet, newcomers)).problems and time.monotonic() < deadline:
+        await until_quiet(fleet.stack.backing.redis, newcomers)
+    return reconciled
+
+
+async def _reconcile(fleet: Fleet, newcomers: Sequence[Newcomer]) -> Reconciled:
     accounts = [each.account_id for each in newcomers]
     ledger = Ledger(fleet.stack.backing.postgres)
     usage, books = await ledger.usage(accounts), await ledger.accounts(accounts)
