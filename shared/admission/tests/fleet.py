@@ -23,8 +23,8 @@ PLENTY = 10_000
 class Served:
     """One request as its client and its gateway know it. `in_redis`: what of it this life of Redis would charge
     without its gateway. `floor`: what the protocol still owes to have accounted for, when a published bound
-    excuses the rest; None while nothing is excused. `told_at`: what was delivered when a checkpoint next
-    answered its gateway."""
+    excuses the rest; None while nothing is excused. `told_at`: what was delivered when its gateway heard
+    of it."""
 
     asked: HoldRequest
     held: int
@@ -87,6 +87,10 @@ class Gateway:
     @property
     def works(self) -> bool:
         return self.is_alive and not self.is_stopped
+
+    def looks_after(self, served: Served) -> bool:
+        """Its hold is not ended yet, and will be."""
+        return served.id in self.running or served.id in self.unsettled
 
     async def admit(self, request: HoldRequest) -> Served | None:
         """Has the key refilled. An unknown account stays unknown: passes are metering's."""

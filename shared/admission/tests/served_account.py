@@ -122,9 +122,8 @@ class ServedAccount(RuleBasedStateMachine):
         gateway = self.gateway(number)
         swept = self.world.run(gateway.tick())
         if is_answered:
-            for served in gateway.running.values():
-                if served.floor is not None and served.told_at is None:
-                    served.told_at = served.delivered
+            for served in swept:
+                served.told_at = served.delivered if served.told_at is None else served.told_at
             self.world.run(gateway.learn(swept))
 
     @precondition(lambda self: self.served)
@@ -204,7 +203,8 @@ class ServedAccount(RuleBasedStateMachine):
         listening = all(gateway.is_fresh for gateway in self.gateways if gateway.works)
         if not listening and "sweep only after a lease of listening" in self.duties:
             return
-        alive = {one.id for _, one in self.running()} if listening else set()
+        alive = {one.id for owner, one in self.served if owner.works and owner.looks_after(one)}
+        alive = alive if listening else set()
         if stale := sorted(request_id for request_id in self.held() if request_id not in alive):
             self.sweep_one(stale[number % len(stale)])
 
@@ -216,7 +216,7 @@ class ServedAccount(RuleBasedStateMachine):
         swept = self.world.run(sweep(self.world.redis, ACCOUNT, request_id, 0.0))
         assert isinstance(swept, Swept)
         for gateway, served in self.served:
-            if served.id == request_id and not served.has_ended:
+            if served.id == request_id and gateway.looks_after(served):
                 assert not gateway.works
                 assert self.is_from_a_file or swept.record.tokens == served.in_redis
                 served.excuse_above(swept.record.tokens)
