@@ -114,8 +114,8 @@ async def test_the_first_drain_stays(redis: Redis) -> None:
 
 async def test_an_opening_is_of_one_closing_only(redis: Redis) -> None:
     before = await waited_for(redis)
-    await waited_for(redis)
-    await redis.hincrby(NAMES.account, "opens_at", -1)
+    later = await waited_for(redis)
+    await redis.hincrby(NAMES.account, "opens_at", before.opens_at_ms - later.opens_at_ms - 1)
     assert await write_mirror(redis, ACCOUNT, LEDGER, {}, opening=OpenDrained(before)) == IsClosed(0)
 
 
