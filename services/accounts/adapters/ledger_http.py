@@ -6,7 +6,8 @@ import httpx
 from pydantic import ValidationError
 
 from services.accounts.domain.dashboard import Balance, UsageDay
-from shared.contracts.internal import BalanceReply, Message, UsageReply
+from shared.contracts.internal.message import Message
+from shared.contracts.internal.metering import BalanceReply, UsageReply
 from shared.errors import Unavailable
 from shared.http.internal import InternalClient
 from shared.ids import AccountId

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from services.accounts.use_cases.refill_key import RefillKey
-from shared.contracts.internal import KeyRefillReply, KeyRefillRequest
+from shared.contracts.internal.accounts import KeyRefillReply, KeyRefillRequest
 from shared.http.internal_token import require_internal_token
 from shared.ids import KeyDigest
 from shared.settings import Secrets

@@ -10,7 +10,7 @@ from typing import TypeVar
 import uvicorn
 from fastapi import FastAPI, HTTPException
 
-from shared.contracts.internal import BalanceReply, UsageDay, UsageReply
+from shared.contracts.internal.metering import BalanceReply, UsageDay, UsageReply
 from tests.support.eventually import eventually
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from services.gateway.adapters.ask_once import AskOnce
-from shared.contracts.internal import KeyRefillReply, KeyRefillRequest, MirrorReply
+from shared.contracts.internal.accounts import KeyRefillReply, KeyRefillRequest
+from shared.contracts.internal.metering import MirrorReply
 from shared.errors import Unavailable
 from shared.http.internal import InternalClient
 from shared.ids import AccountId, KeyDigest

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from services.metering.domain.daily_totals import DailyChange
-from shared.contracts.internal import UsageDay
+from shared.contracts.internal.metering import UsageDay
 from shared.ids import AccountId
 from shared.postgres import Connection, Pool
 

@@ -10,7 +10,7 @@ from services.metering.use_cases.mirror_accounts import mirror_account
 from services.metering.use_cases.read_balance import read_balance
 from shared.admission.mirror import Dropped, IsClosed, IsOpen
 from shared.clock import utc_now
-from shared.contracts.internal import BalanceReply, MirrorReply, UsageReply
+from shared.contracts.internal.metering import BalanceReply, MirrorReply, UsageReply
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool

@@ -18,7 +18,7 @@ from shared.admission.mirror import WAIT_BEFORE_OPENING_MS
 from shared.admission.sequences import write_sequence
 from shared.api_keys import new_account_id
 from shared.clock import utc_now
-from shared.contracts.internal import MirrorReply
+from shared.contracts.internal.metering import MirrorReply
 from shared.migrations import SchemaMismatch
 from tests.support.eventually import eventually
 from tests.support.servers import ServiceDatabase

@@ -15,7 +15,7 @@ from services.metering.use_cases.read_balance import read_balance
 from shared.api_keys import new_account_id
 from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted
-from shared.contracts.internal import UsageDay
+from shared.contracts.internal.metering import UsageDay
 from shared.errors import NotYet, Poison
 from shared.ids import AccountId, new_uuid7
 from shared.postgres import Pool

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 from services.metering.adapters.daily_usage_postgres import list_days
-from shared.contracts.internal import UsageDay
+from shared.contracts.internal.metering import UsageDay
 from shared.ids import AccountId
 from shared.postgres import Pool
 

@@ -23,7 +23,8 @@ from shared.admission.mirror import (
     write_mirror,
 )
 from shared.admission.sequences import read_sequences
-from shared.contracts.internal import KeyRefillReply, KeyRefillRequest, MirrorReply
+from shared.contracts.internal.accounts import KeyRefillReply, KeyRefillRequest
+from shared.contracts.internal.metering import MirrorReply
 from shared.ids import AccountId
 
 ASK_AGAIN_MS = 50
