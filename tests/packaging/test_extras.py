@@ -12,7 +12,7 @@ BUILD_TIMEOUT_SECONDS = 180
 FOREIGN = {
     "gateway": ("asyncpg", "jinja2", "nacl", "aiosmtplib", "stripe"),
     "accounts": ("aiosmtplib", "stripe"),
-    "metering": ("jinja2", "nacl", "aiosmtplib", "httpx", "stripe"),
+    "metering": ("jinja2", "aiosmtplib", "stripe"),
     "billing": ("nacl", "aiosmtplib", "redis"),
     "notifier": ("redis", "stripe", "httpx"),
 }
