@@ -70,6 +70,7 @@ async def test_the_balance_is_what_is_posted(metering: httpx.AsyncClient, books:
         "trial": 70,
         "trial_expires_at": "2126-01-01T00:00:00Z",
         "debt": 0,
+        "frozen": 0,
     }
 
 
