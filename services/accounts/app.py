@@ -17,11 +17,13 @@ from services.accounts.adapters.registration_limit_redis import RegistrationLimi
 from services.accounts.domain.trials import TrialTerms
 from services.accounts.entrypoints.dashboard import Dashboard
 from services.accounts.entrypoints.error_pages import show_errors_as_pages
-from services.accounts.entrypoints.key_refills import key_refills
+from services.accounts.entrypoints.internal import internal_routes
 from services.accounts.entrypoints.landing import Landing
 from services.accounts.entrypoints.pages import STATIC_FOLDER, Pages
 from services.accounts.entrypoints.registration import Registration
 from services.accounts.settings import AccountsSettings
+from services.accounts.use_cases.identify import Identify
+from services.accounts.use_cases.list_accounts import ListAccounts
 from services.accounts.use_cases.mirror_keys import MirrorKeys
 from services.accounts.use_cases.open_dashboard import OpenDashboard
 from services.accounts.use_cases.refill_key import RefillKey
@@ -118,10 +120,18 @@ def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: 
         KeySecrets(pepper, settings.sealing_public_key),
         trial_terms,
     )
-    open_dashboard = OpenDashboard(opened.pool, opened.ledger, pepper)
+    identify = Identify(opened.pool, pepper)
+    open_dashboard = OpenDashboard(identify, opened.ledger)
     app.router.routes += [
         *Landing(pages, trial_terms).routes(),
         *Registration(pages, register, settings.trusted_proxies).routes(),
         *Dashboard(pages, open_dashboard).routes(),
     ]
-    app.include_router(key_refills(RefillKey(opened.pool, opened.mirror.desk), settings.internal_token))
+    app.include_router(
+        internal_routes(
+            RefillKey(opened.pool, opened.mirror.desk),
+            identify,
+            ListAccounts(opened.pool),
+            settings.internal_token,
+        )
+    )

@@ -1,9 +1,19 @@
-"""Accounts and trials taken, in PostgreSQL. Each function runs in the caller's transaction."""
+"""Accounts and trials taken, in PostgreSQL. What writes runs in the caller's transaction."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from shared.ids import AccountId
-from shared.postgres import Connection
+from shared.postgres import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSeen:
+    """An account without its address; one that was erased is still an account in the books."""
+
+    account_id: AccountId
+    registered_at: datetime
+    has_trial: bool
 
 
 async def register_address(
@@ -39,3 +49,20 @@ async def take_trial(connection: Connection, *, address_hash: str, now: datetime
         now,
     )
     return taken is not None
+
+
+async def note_trial(connection: Connection, account_id: AccountId) -> None:
+    await connection.execute("UPDATE accounts SET has_trial = true WHERE account_id = $1", account_id)
+
+
+async def list_accounts(pool: Pool, *, after: str, limit: int) -> list[AccountSeen]:
+    """By account id, those behind `after`. `registered_at` is when the account was made."""
+    rows = await pool.fetch(
+        """
+        SELECT account_id, created_at, has_trial FROM accounts
+        WHERE account_id > $1 COLLATE "C" ORDER BY account_id COLLATE "C" LIMIT $2
+        """,
+        after,
+        limit,
+    )
+    return [AccountSeen(AccountId(row["account_id"]), row["created_at"], row["has_trial"]) for row in rows]

@@ -22,15 +22,6 @@ class StoredKey:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHolder:
-    """Who holds an active key."""
-
-    account_id: AccountId
-    email: str
-    key_display: str
-
-
 async def revoke_mailed_key(
     connection: Connection, account_id: AccountId, *, now: datetime
 ) -> StoredKey | None:
@@ -73,26 +64,15 @@ async def add_mailed_key(
 async def find_key(pool: Pool, digest: KeyDigest) -> StoredKey | None:
     """Also a revoked one: the gateways must be told that, too."""
     row = await pool.fetchrow(
-        "SELECT key_id, account_id, digest, state, version FROM api_keys WHERE digest = $1", digest
+        "SELECT key_id, account_id, digest, state, version FROM key_records WHERE digest = $1", digest
     )
     return None if row is None else _stored_key(row)
-
-
-async def find_holder(pool: Pool, digest: KeyDigest) -> KeyHolder | None:
-    row = await pool.fetchrow(
-        """
-        SELECT account_id, email, display FROM api_keys JOIN accounts USING (account_id)
-        WHERE digest = $1 AND state = 'active'
-        """,
-        digest,
-    )
-    return None if row is None else KeyHolder(AccountId(row["account_id"]), row["email"], row["display"])
 
 
 async def list_unmirrored(pool: Pool, *, limit: int) -> list[StoredKey]:
     rows = await pool.fetch(
         """
-        SELECT key_id, account_id, digest, state, version FROM api_keys
+        SELECT key_id, account_id, digest, state, version FROM key_records
         WHERE mirrored_version < version
         ORDER BY key_id
         LIMIT $1

@@ -67,8 +67,9 @@ async def test_wrong_keys_cannot_be_written(
         "DELETE FROM accounts",
         "DELETE FROM api_keys",
         "DELETE FROM trials_taken",
-        "UPDATE accounts SET email = 'x@example.com'",
         "UPDATE api_keys SET digest = 'x'",
+        "UPDATE accounts SET account_id = 'x'",
+        "UPDATE sessions SET expires_at = now()",
         "UPDATE trials_taken SET taken_at = now()",
         "INSERT INTO schema_migrations (name, sha256) VALUES ('x', 'x')",
     ],
@@ -76,3 +77,12 @@ async def test_wrong_keys_cannot_be_written(
 async def test_the_role_may_do_no_more_than_it_does(role: asyncpg.Connection, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await role.execute(statement)
+
+
+async def test_an_address_can_be_erased_but_not_changed(role: asyncpg.Connection) -> None:
+    await role.execute(ACCOUNT, "DDDDDDDD", "d@example.com")
+    with pytest.raises(asyncpg.CheckViolationError, match="erased, never changed"):
+        await role.execute("UPDATE accounts SET email = 'x@example.com' WHERE account_id = 'DDDDDDDD'")
+    with pytest.raises(asyncpg.CheckViolationError, match="deleted_accounts_have_no_address"):
+        await role.execute("UPDATE accounts SET email = NULL WHERE account_id = 'DDDDDDDD'")
+    await role.execute("UPDATE accounts SET email = NULL, deleted_at = now() WHERE account_id = 'DDDDDDDD'")

@@ -2,17 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
 
-from services.accounts.adapters import api_keys_postgres as api_keys
 from services.accounts.adapters.ledger_http import Ledger
 from services.accounts.domain.dashboard import DAYS_SHOWN, Dashboard
-from shared.api_keys import digest_of, parse_api_key
+from services.accounts.use_cases.identify import Identify
 from shared.errors import Unavailable
-from shared.postgres import Pool
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -20,16 +18,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class OpenDashboard:
-    pool: Pool
+    identify: Identify
     ledger: Ledger
-    pepper: bytes = field(repr=False)
 
     async def __call__(self, key: str) -> Dashboard | None:
         """None when this is no key, or none that is active."""
-        parsed = parse_api_key(key)
-        if parsed is None:
-            return None
-        holder = await api_keys.find_holder(self.pool, digest_of(parsed.text, self.pepper))
+        holder = await self.identify.by_key(key)
         if holder is None:
             return None
         balance, usage = await asyncio.gather(

@@ -96,16 +96,19 @@ class Register:
     async def _announce_account(
         self, connection: Connection, account_id: AccountId, email: str, now: datetime
     ) -> None:
-        trial = await self._take_trial(connection, email, now)
+        trial = await self._take_trial(connection, account_id, email, now)
         event = AccountRegistered(account_id=account_id, email=email, trial=trial)
         await _publish(connection, event, account_id, now)
 
-    async def _take_trial(self, connection: Connection, email: str, now: datetime) -> Trial | None:
+    async def _take_trial(
+        self, connection: Connection, account_id: AccountId, email: str, now: datetime
+    ) -> Trial | None:
         if self.trial_terms.tokens == 0:
             return None
         address_hash = address_hash_of(email, self.secrets.pepper)
         if not await accounts.take_trial(connection, address_hash=address_hash, now=now):
             return None
+        await accounts.note_trial(connection, account_id)
         return Trial(tokens=self.trial_terms.tokens, expires_at=expires_at(self.trial_terms, begins_at=now))
 
     async def _issue_key(

@@ -1,0 +1,25 @@
+"""What a browser's session is made of. The token lives in its cookie; here is what is derived from it."""
+
+import hmac
+from datetime import timedelta
+from hashlib import sha256
+
+SESSION_LIFETIME = timedelta(days=14)
+SESSIONS_PER_ACCOUNT_MAX = 20
+"""A new one ends the oldest: nobody signs in on more browsers than that."""
+TOKEN_BYTES = 32
+TOKEN_LENGTH_MAX = 64
+
+
+def session_digest_of(token: str) -> str:
+    """What is stored: 256 random bits need neither salt nor pepper."""
+    return sha256(token.encode()).hexdigest()
+
+
+def form_token_of(token: str, pepper: bytes) -> str:
+    """What a form sent by cookie must repeat: a page of ours can know it, another site cannot."""
+    return hmac.digest(pepper, f"form:{token}".encode(), "sha256").hex()
+
+
+def is_form_token(given: str, token: str, pepper: bytes) -> bool:
+    return hmac.compare_digest(given.encode(), form_token_of(token, pepper).encode())
