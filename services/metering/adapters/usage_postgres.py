@@ -14,7 +14,8 @@ async def list_posted(connection: Connection, request_ids: Collection[UUID]) -> 
     rows = await connection.fetch(
         """
         SELECT DISTINCT ON (request_id)
-            request_id, account_id, revision, admitted_at, tokens_prompt, tokens_completion
+            request_id, account_id, revision, key_id, model, admitted_at,
+            tokens_prompt, tokens_completion, tokens_cached
         FROM usage WHERE request_id = ANY($1)
         ORDER BY request_id, revision DESC
         """,

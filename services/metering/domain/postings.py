@@ -7,10 +7,10 @@ outcome. What no grant can pay is uncollected: reported, never a debt.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
-from services.metering.domain.daily_totals import DailyChange, day_of, sum_by_day
+from services.metering.domain.daily_totals import DailyChange, DailyChanges, Day, day_of, sum_by_day
 from services.metering.domain.entries import Entry, EntryKind
 from services.metering.domain.grants import Grant, in_burn_order
 from shared.contracts.gateway import UsageRecord
@@ -24,9 +24,12 @@ class Posted:
     request_id: UUID
     account_id: AccountId
     revision: int
+    key_id: str
+    model: str
     admitted_at: datetime
     tokens_prompt: int
     tokens_completion: int
+    tokens_cached: int
     taken: Mapping[UUID, int]
 
     @property
@@ -57,7 +60,7 @@ class Posting:
 
     entries: tuple[Entry, ...]
     usage: tuple[PostedRecord, ...]
-    daily: Mapping[date, DailyChange]
+    daily: DailyChanges
 
     @property
     def tokens_uncollected(self) -> int:
@@ -69,7 +72,7 @@ def post(records: Iterable[UsageRecord], book: Book) -> Posting:
     till = _Till(book.grants)
     entries: list[Entry] = []
     usage: list[PostedRecord] = []
-    days: list[tuple[date, DailyChange]] = []
+    days: list[tuple[Day, DailyChange]] = []
     for record in _latest_revisions(records):
         earlier = book.posted.get(record.request_id)
         if earlier is not None and earlier.revision >= record.revision:
@@ -132,7 +135,15 @@ def _entries(record: UsageRecord, earlier: Posted | None, taken: Mapping[UUID, i
         yield Entry(kind, grant_id, -tokens, record.request_id, record.revision)
 
 
-def _daily_changes(record: UsageRecord, earlier: Posted | None) -> Iterator[tuple[date, DailyChange]]:
-    yield day_of(record.admitted_at), DailyChange(1, record.tokens_prompt, record.tokens_completion)
+def _daily_changes(record: UsageRecord, earlier: Posted | None) -> Iterator[tuple[Day, DailyChange]]:
+    yield _day(record), _counted(record)
     if earlier is not None:
-        yield day_of(earlier.admitted_at), -DailyChange(1, earlier.tokens_prompt, earlier.tokens_completion)
+        yield _day(earlier), -_counted(earlier)
+
+
+def _day(request: UsageRecord | Posted) -> Day:
+    return Day(day_of(request.admitted_at), request.model, request.key_id)
+
+
+def _counted(request: UsageRecord | Posted) -> DailyChange:
+    return DailyChange(1, request.tokens_prompt, request.tokens_completion, request.tokens_cached)

@@ -59,9 +59,12 @@ def as_posted(record: UsageRecord, taken: Mapping[UUID, int]) -> Posted:
         record.request_id,
         AccountId(record.account_id),
         record.revision,
+        record.key_id,
+        record.model,
         record.admitted_at,
         record.tokens_prompt,
         record.tokens_completion,
+        record.tokens_cached,
         taken,
     )
 
@@ -138,7 +141,14 @@ class Books:
         usage = await self.pool.fetch(
             "SELECT * FROM usage WHERE account_id = $1 ORDER BY request_id, revision", account_id
         )
-        days = await self.pool.fetch("SELECT * FROM daily_usage WHERE account_id = $1", account_id)
+        days = await self.pool.fetch(
+            """
+            SELECT day, sum(requests)::bigint AS requests,
+                sum(tokens_prompt + tokens_completion)::bigint AS tokens
+            FROM daily_usage WHERE account_id = $1 GROUP BY day
+            """,
+            account_id,
+        )
         return Stored(
             balance=account["balance"],
             version=account["version"],
@@ -148,7 +158,5 @@ class Books:
                 (row["revision"], row["tokens_prompt"] + row["tokens_completion"], row["tokens_uncollected"])
                 for row in usage
             ],
-            days={
-                row["day"]: (row["requests"], row["tokens_prompt"] + row["tokens_completion"]) for row in days
-            },
+            days={row["day"]: (row["requests"], row["tokens"]) for row in days},
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
-from services.metering.domain.daily_totals import DailyChange
+from services.metering.domain.daily_totals import DailyChange, Day
 from services.metering.domain.entries import EntryKind
 from services.metering.domain.grants import Grant
 from services.metering.domain.postings import Book, Posted, Posting, post
@@ -12,6 +12,7 @@ from services.metering.tests.building import NOON, TRIAL_END, as_posted, grant_o
 
 TRIAL = grant_of(100, expires_at=TRIAL_END)
 PAID = grant_of(500)
+NOONS_DAY = Day(NOON.date(), record_for().model, record_for().key_id)
 
 
 def taken_from(posting: Posting) -> dict[UUID, int]:
@@ -44,7 +45,7 @@ def test_what_no_grant_can_pay_is_uncollected_and_not_a_debt() -> None:
 def test_a_request_that_cost_nothing_leaves_a_usage_row_and_no_entry() -> None:
     posting = post([record_for(tokens=0)], Book((TRIAL,)))
     assert (posting.entries, len(posting.usage)) == ((), 1)
-    assert posting.daily == {NOON.date(): DailyChange(1, 0, 0)}
+    assert posting.daily == {NOONS_DAY: DailyChange(1, 0, 0)}
 
 
 def test_of_two_revisions_in_one_batch_only_the_higher_counts() -> None:
@@ -96,4 +97,4 @@ def test_an_equal_or_lower_revision_changes_nothing() -> None:
 def test_a_correction_counts_the_request_once_in_its_day() -> None:
     served = record_for(tokens=30, revision=2)
     book = Book((TRIAL,), {served.request_id: posted_before(12, {TRIAL: 12})})
-    assert post([served], book).daily == {NOON.date(): DailyChange(0, 6, 12)}
+    assert post([served], book).daily == {NOONS_DAY: DailyChange(0, 6, 12)}
