@@ -8,8 +8,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
-from services.gateway.domain.chat_request import CompletionLimits
-from services.gateway.entrypoints.chat import ChatEndpoint
+from services.gateway.domain.chat_request import parse_chat_request
+from services.gateway.domain.generation import CompletionLimits
+from services.gateway.entrypoints.generate import GenerationEndpoint, Path
 from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
 from services.gateway.entrypoints.v1 import V1, Routes
 from services.gateway.settings import GatewaySettings
@@ -96,15 +97,18 @@ class Gateway:
         )
         admission = Admission(self.desk, self.refills, self.upstream, self.settlements, policy)
         models = Models(self.upstream)
+        path = self._path(settings, admission)
         return {
-            "/v1/chat/completions": {"POST": self._chat(settings, admission)},
+            "/v1/chat/completions": {
+                "POST": GenerationEndpoint("chat.completions", parse_chat_request, path)
+            },
             "/v1/models": {"GET": ModelList(admission, models)},
             MODELS_PATH: {"GET": ModelDetail(admission, models)},
             "/v1/balance": {"GET": BalanceEndpoint(admission, Balances(self.desk, self.refills))},
         }
 
-    def _chat(self, settings: GatewaySettings, admission: Admission) -> ChatEndpoint:
-        return ChatEndpoint(
+    def _path(self, settings: GatewaySettings, admission: Admission) -> Path:
+        return Path(
             admission,
             StreamRelay(self.upstream, self.slots, self.settlements),
             WholeAnswers(self.upstream, self.slots, self.settlements),

@@ -1,6 +1,6 @@
 """llama-server over httpx. Sends our own Authorization and Content-Type and nothing of the client's.
 
-Leaving `open_chat` closes the connection when the body has not been read to its end, which is what stops
+Leaving `open_answer` closes the connection when the body has not been read to its end, which is what stops
 the generation. Nothing is sent twice.
 """
 
@@ -12,12 +12,11 @@ import httpx
 from pydantic import SecretStr
 
 from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut, UpstreamUnreachable
+from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.model_names import file_name
 from services.gateway.domain.upstream_refusals import refusal_of
 from services.gateway.use_cases.upstream import Model, UpstreamReply
 
-CHAT = "/v1/chat/completions"
-COUNT = "/v1/chat/completions/input_tokens"
 MODELS = "/v1/models"
 HEALTH = "/health"
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -84,9 +83,12 @@ class HttpxUpstream:
         await self._http.aclose()
 
     @asynccontextmanager
-    async def open_chat(self, body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[UpstreamReply]:
-        length = {"content-length": str(len(body))}
-        request = self._http.build_request("POST", CHAT, content=_told(body, when_sent), headers=length)
+    async def open_answer(
+        self, call: UpstreamCall, when_sent: Callable[[], None]
+    ) -> AsyncIterator[UpstreamReply]:
+        length = {"content-length": str(len(call.body))}
+        content = _told(call.body, when_sent)
+        request = self._http.build_request("POST", call.path, content=content, headers=length)
         with _translated():
             reply = await self._http.send(request, stream=True)
         try:
@@ -106,11 +108,11 @@ class HttpxUpstream:
             return False
         return reply.status_code < 500
 
-    async def count_prompt(self, body: bytes) -> int:
+    async def count_prompt(self, call: UpstreamCall) -> int:
         with _translated():
-            reply = await self._http.post(COUNT, content=body, timeout=SHORT_TIMEOUT_SECONDS)
+            reply = await self._http.post(call.path, content=call.body, timeout=SHORT_TIMEOUT_SECONDS)
         if reply.status_code != 200:
-            raise refusal_of(reply.status_code, reply.content)
+            raise refusal_of(reply.status_code, reply.content, call.prompt_field)
         tokens = _json_object(reply).get("input_tokens")
         if not isinstance(tokens, int):
             raise UpstreamFailed("The model server could not count the prompt.")

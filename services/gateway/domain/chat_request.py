@@ -4,13 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.domain.chat_fields import PASSED, WITHOUT_EFFECT, is_refused
+from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.checks import boolean, integer, object_at, only_one
 from services.gateway.domain.errors import InvalidRequest, UnsupportedParameter
+from services.gateway.domain.generation import AnswerId, CompletionLimits, UpstreamCall, WholeAnswer
 from services.gateway.domain.json_body import decode_object, encode
 from services.gateway.domain.messages import Message, build_messages
 from services.gateway.domain.prompt_bound import prompt_bound
 from services.gateway.domain.tools import build_structure
+from services.gateway.domain.whole_answer import read_whole_answer
 
+PATH = "/v1/chat/completions"
+COUNT_PATH = "/v1/chat/completions/input_tokens"
+PROMPT_FIELD = "messages"
 TOKEN_LIMIT_MAX = 2**31 - 1
 FIELDS_MAX = 128
 STRUCTURED = frozenset(
@@ -34,16 +40,8 @@ STREAMED = b'"stream":true,"stream_options":{"include_usage":true},"timings_per_
 
 
 @dataclass(frozen=True, slots=True)
-class CompletionLimits:
-    """Tokens of an answer: when the client gives no limit, and at most."""
-
-    default: int
-    maximum: int
-
-
-@dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """`tokens_completion` is what is asked for; money may grant less. `repr` hides the prompt."""
+    """A GenerationRequest for a conversation."""
 
     _fields: bytes
     stream: bool
@@ -55,13 +53,19 @@ class ChatRequest:
     def __repr__(self) -> str:
         return f"ChatRequest(stream={self.stream}, tokens_completion={self.tokens_completion})"
 
-    def upstream_body(self, tokens_completion: int) -> bytes:
+    def upstream_call(self, tokens_completion: int) -> UpstreamCall:
         tail = STREAMED if self.stream else b'"stream":false'
-        return b'{%s,"max_tokens":%d,%s}' % (self._fields, tokens_completion, tail)
+        body = b'{%s,"max_tokens":%d,%s}' % (self._fields, tokens_completion, tail)
+        return UpstreamCall(PATH, body, PROMPT_FIELD)
 
-    def count_body(self) -> bytes:
-        """For the upstream's exact count of the prompt."""
-        return b"{%s}" % self._fields
+    def count_call(self) -> UpstreamCall:
+        return UpstreamCall(COUNT_PATH, b"{%s}" % self._fields, PROMPT_FIELD)
+
+    def answer_stream(self, _: AnswerId) -> ChatStream | None:
+        return ChatStream(include_usage=self.include_usage) if self.stream else None
+
+    def read_whole(self, body: bytes, _: AnswerId) -> WholeAnswer:
+        return read_whole_answer(body)
 
 
 def parse_chat_request(body: bytes, limits: CompletionLimits) -> ChatRequest:

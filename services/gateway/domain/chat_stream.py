@@ -10,13 +10,13 @@ from typing import Any
 
 from services.gateway.domain.counts import Counts, counts_of_timings, counts_of_usage
 from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.domain.generation import BROKEN_OFF, ErrorBody
 from services.gateway.domain.model_names import file_name
 from services.gateway.domain.sse import EventSplitter, data_of
 
 TIMINGS = b',"timings":{'
 INJECTED = ("timings", "__verbose", "prompt_progress")
 DONE = b"[DONE]"
-BROKEN_OFF = "The model server broke off in the middle of the answer. What you received so far is charged."
 
 
 class ChatStream:
@@ -50,6 +50,10 @@ class ChatStream:
         if self._usage is not None or not self._timings:
             return self._usage
         return counts_of_timings(json.loads(self._timings))
+
+    def broken_by(self, error: ErrorBody) -> bytes:
+        """One frame, and no [DONE]."""
+        return b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
 
     def _take(self, event: bytes) -> bytes:
         return self._cut(event) or self._rebuild(event)

@@ -30,16 +30,16 @@ CONTEXT_EXHAUSTED = "Context size has been exceeded"
 _INTERNALS = re.compile(r"\[json\.exception\.[\w.]+\] *|\b\w+://\S+|(?<!\w)/[\w.-]+(?:/[\w.-]+)+")
 
 
-def refusal_of(status: int, body: bytes) -> PromptlyError:
-    """The error that stands for an upstream answer other than 200."""
+def refusal_of(status: int, body: bytes, prompt_field: str) -> PromptlyError:
+    """The error that stands for an upstream answer other than 200; `prompt_field` as the client calls it."""
     error = _error_in(body)
     message = str(error.get("message", ""))
     if error.get("type") == "exceed_context_size_error":
-        return _context_exceeded(error)
+        return _context_exceeded(error, prompt_field)
     if status == 400 or (status == 500 and message.startswith(MISTAKES_AS_500)):
         return InvalidRequest(_cleaned(message) or "The model server refused the request.")
     if status == 413:
-        return ContextLengthExceeded("The prompt is too long: shorten it.", param="messages")
+        return ContextLengthExceeded("The prompt is too long: shorten it.", param=prompt_field)
     if status == 503:
         return ModelLoading(
             "The model is being loaded. Please try again.", retry_after_seconds=LOADING_RETRY_SECONDS
@@ -56,10 +56,10 @@ def is_our_fault(status: int) -> bool:
     return status in (401, 403, 404, 405)
 
 
-def _context_exceeded(error: dict[str, Any]) -> PromptlyError:
+def _context_exceeded(error: dict[str, Any], prompt_field: str) -> PromptlyError:
     prompt, context = error.get("n_prompt_tokens"), error.get("n_ctx")
     message = f"The prompt has {prompt} tokens, but the model's context is {context} tokens: shorten it."
-    return ContextLengthExceeded(message, param="messages")
+    return ContextLengthExceeded(message, param=prompt_field)
 
 
 def _error_in(body: bytes) -> dict[str, Any]:

@@ -1,23 +1,14 @@
 """A whole (not streamed) answer of the upstream: what it cost, and what of it the client gets."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.domain.chat_stream import INJECTED
-from services.gateway.domain.counts import Counts, counts_of_timings, counts_of_usage
+from services.gateway.domain.counts import counts_of_timings, counts_of_usage
 from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.domain.generation import WholeAnswer
 from services.gateway.domain.json_body import COMPACT
 from services.gateway.domain.model_names import file_name
-
-
-@dataclass(frozen=True, slots=True)
-class WholeAnswer:
-    """`counts` is None when the upstream said nothing about tokens."""
-
-    body: bytes
-    counts: Counts | None
-    model: str
 
 
 def read_whole_answer(body: bytes) -> WholeAnswer:

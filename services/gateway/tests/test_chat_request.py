@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.gateway.domain.chat_fields import PASSED, REFUSED, WITHOUT_EFFECT
-from services.gateway.domain.chat_request import ChatRequest, CompletionLimits, parse_chat_request
+from services.gateway.domain.chat_request import ChatRequest, parse_chat_request
 from services.gateway.domain.errors import InvalidRequest, MissingParameter, UnsupportedParameter
+from services.gateway.domain.generation import CompletionLimits
 from services.gateway.domain.prompt_bound import TEMPLATE_TOKENS
 
 LIMITS = CompletionLimits(default=100, maximum=1000)
@@ -23,7 +24,7 @@ def parse(**fields: Any) -> ChatRequest:
 
 
 def sent(request: ChatRequest, tokens: int = 5) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(request.upstream_body(tokens))
+    body: dict[str, Any] = json.loads(request.upstream_call(tokens).body)
     return body
 
 
@@ -211,7 +212,7 @@ known_names = st.sampled_from(
 @given(st.dictionaries(known_names | st.text(), json_values, max_size=4))
 def test_no_body_is_worse_than_a_refusal(fields: dict[str, Any]) -> None:
     with suppress(InvalidRequest):
-        assert json.loads(parse(**fields).upstream_body(1))["max_tokens"] == 1
+        assert json.loads(parse(**fields).upstream_call(1).body)["max_tokens"] == 1
 
 
 @given(st.text(max_size=300))
@@ -227,3 +228,4 @@ def test_tools_weigh_eight_times_their_bytes() -> None:
 
 def test_a_request_hides_its_prompt() -> None:
     assert "Hi" not in repr(parse())
+    assert "Hi" not in repr(parse().upstream_call(5))

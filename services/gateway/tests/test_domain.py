@@ -98,7 +98,9 @@ def test_no_slot_is_lost_or_made(steps: list[tuple[str, str]]) -> None:
 
 
 def refuse(status: int, message: str, **more: Any) -> Exception:
-    return refusal_of(status, json.dumps({"error": {"code": status, "message": message} | more}).encode())
+    return refusal_of(
+        status, json.dumps({"error": {"code": status, "message": message} | more}).encode(), "messages"
+    )
 
 
 def test_context_overflow_says_how_long_the_prompt_is() -> None:
@@ -152,7 +154,7 @@ def test_every_other_refusal_has_its_kind_and_no_foreign_text(
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":"text"}', b"[" * 100_000])
 def test_an_unreadable_refusal_is_an_upstream_error(body: bytes) -> None:
-    assert isinstance(refusal_of(500, body), UpstreamFailed)
+    assert isinstance(refusal_of(500, body, "messages"), UpstreamFailed)
 
 
 def test_a_whole_answer_is_cleaned_and_counted() -> None:

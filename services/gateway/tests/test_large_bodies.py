@@ -10,11 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.gateway.domain import json_body
-from services.gateway.domain.chat_request import ChatRequest, CompletionLimits, parse_chat_request
+from services.gateway.domain import chat_request, json_body
 from services.gateway.domain.errors import BodyUnreadable
 from services.gateway.domain.json_body import decode_object
-from services.gateway.entrypoints import chat
 from services.gateway.tests.support.accounts import Account
 from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, error_of
 from tests.support.upstream import StandInUpstream
@@ -72,13 +70,13 @@ async def test_others_are_served_while_a_large_body_is_read(
 ) -> None:
     is_reading, may_go_on = threading.Event(), threading.Event()
 
-    def read_slowly(body: bytes, limits: CompletionLimits) -> ChatRequest:
+    def read_slowly(body: bytes) -> dict[str, Any]:
         if len(body) > MEGABYTE:
             is_reading.set()
             assert may_go_on.wait(10)
-        return parse_chat_request(body, limits)
+        return decode_object(body)
 
-    monkeypatch.setattr(chat, "parse_chat_request", read_slowly)
+    monkeypatch.setattr(chat_request, "decode_object", read_slowly)
     large = QUESTION | {"metadata": {"text": "x" * 2 * MEGABYTE}}
     call = asyncio.create_task(gateway.post(CHAT, json=large, headers=account.headers))
     await asyncio.to_thread(is_reading.wait, 10)

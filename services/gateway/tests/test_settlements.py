@@ -8,8 +8,9 @@ from redis.asyncio import Redis
 
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
 from services.gateway.domain.charge import Ending
-from services.gateway.domain.chat_request import CompletionLimits, parse_chat_request
+from services.gateway.domain.chat_request import parse_chat_request
 from services.gateway.domain.counts import Counts
+from services.gateway.domain.generation import CompletionLimits, WholeAnswer
 from services.gateway.tests.support.accounts import Account, available, held, nothing_is_held
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.settle import Settlements
@@ -74,7 +75,7 @@ async def test_work_that_is_cancelled_before_its_first_step_releases_its_hold(
 async def test_the_first_ending_counts(
     settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
 ) -> None:
-    request_.whole_counts = Counts(7, 5, 0, estimated=False)
+    request_.stream, request_.whole = None, WholeAnswer(b"", Counts(7, 5, 0, estimated=False), "m")
     first = settlements.end(request_, Ending.COMPLETED)
     assert settlements.end(request_, Ending.NOT_ANSWERED) is first
     await first

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
 from services.gateway.adapters.refills_http import HttpRefills
-from services.gateway.domain.chat_request import ChatRequest
 from services.gateway.domain.errors import Overloaded
+from services.gateway.domain.generation import GenerationRequest
 from services.gateway.domain.refusals import error_of, key_refused
 from services.gateway.use_cases.caller import Caller, KeyClaim
 from services.gateway.use_cases.held_waiters import HeldWaiters
@@ -96,14 +96,14 @@ class Admission:
         raise Overloaded(NOT_READY, retry_after_seconds=1)
 
     async def admit(
-        self, caller: Caller, chat: ChatRequest, endpoint: str, *, still_wanted: Callable[[], bool]
+        self, caller: Caller, asked: GenerationRequest, endpoint: str, *, still_wanted: Callable[[], bool]
     ) -> Admitted:
         """A hold for this request. Raises the refusal. `still_wanted` is asked while it waits for money."""
         key = await self.claimed_key(caller)
-        request = _hold_request(caller, key, chat, endpoint)
+        request = _hold_request(caller, key, asked, endpoint)
         try:
             with self._held_waiters.place() as place:
-                return await self._admit(caller, chat, request, key, lambda: still_wanted() and place.take())
+                return await self._admit(caller, asked, request, key, lambda: still_wanted() and place.take())
         except REDIS_ERRORS as error:
             self._settlements.release_unanswered(key.account_id, caller.request_id)
             raise redis_failed("admit") from error
@@ -114,7 +114,7 @@ class Admission:
     async def _admit(
         self,
         caller: Caller,
-        chat: ChatRequest,
+        asked: GenerationRequest,
         request: HoldRequest,
         key: KeyClaim,
         may_wait: Callable[[], bool],
@@ -131,7 +131,7 @@ class Admission:
                     return self._accept(caller, decision)
                 case CountNeeded(rate):
                     caller.rate = rate
-                    request, rounds = await self._counted(request, chat), rounds + 1
+                    request, rounds = await self._counted(request, asked), rounds + 1
                 case Unknown(missing, rate):
                     caller.rate = rate
                     await self._refill(key, missing)
@@ -153,8 +153,8 @@ class Admission:
         if missing is Missing.ACCOUNT:
             await open_account(self._refills, key.account_id)
 
-    async def _counted(self, request: HoldRequest, chat: ChatRequest) -> HoldRequest:
-        tokens = await self._upstream.count_prompt(chat.count_body())
+    async def _counted(self, request: HoldRequest, asked: GenerationRequest) -> HoldRequest:
+        tokens = await self._upstream.count_prompt(asked.count_call())
         return replace(request, tokens_prompt=tokens, prompt_count=PromptCount.EXACT)
 
 
@@ -162,15 +162,15 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _hold_request(caller: Caller, key: KeyClaim, chat: ChatRequest, endpoint: str) -> HoldRequest:
+def _hold_request(caller: Caller, key: KeyClaim, asked: GenerationRequest, endpoint: str) -> HoldRequest:
     return HoldRequest(
         request_id=caller.request_id,
         digest=key.digest,
         account_id=key.account_id,
         endpoint=endpoint,
         model="",
-        kind=CallKind.STREAM if chat.stream else CallKind.WHOLE,
-        tokens_prompt=chat.tokens_prompt_bound,
+        kind=CallKind.STREAM if asked.stream else CallKind.WHOLE,
+        tokens_prompt=asked.tokens_prompt_bound,
         prompt_count=PromptCount.BOUND,
-        tokens_completion=chat.tokens_completion,
+        tokens_completion=asked.tokens_completion,
     )

@@ -3,8 +3,8 @@
 import asyncio
 
 from services.gateway.domain.charge import Ending
+from services.gateway.domain.generation import WholeAnswer
 from services.gateway.domain.refusals import key_revoked
-from services.gateway.domain.whole_answer import WholeAnswer, read_whole_answer
 from services.gateway.use_cases.open_request import OpenRequest
 from services.gateway.use_cases.refuse import raise_unless_ok
 from services.gateway.use_cases.settle import Settlements
@@ -22,21 +22,22 @@ class WholeAnswers:
         """Cancel it only while it waits: an answer that is being made is paid for.
 
         Raises KeyRefused when the key was revoked meanwhile; what was made is charged all the same."""
+        call = request.upstream_call()
         try:
             request.stopwatch.not_ours()
             async with (
                 self._slots.slot(request.hold.account_id),
-                self._upstream.open_chat(request.upstream_body(), request.begin_generating) as reply,
+                self._upstream.open_answer(call, request.begin_generating) as reply,
             ):
                 request.stopwatch.ours()
-                await raise_unless_ok(request, reply)
-                answer = read_whole_answer(await reply.read())
+                await raise_unless_ok(request, call, reply)
+                answer = request.read_whole(await reply.read())
         except BaseException as ended:  # cancelled as well; nothing was delivered
             self._settlements.end(request, Ending.NOT_ANSWERED)
             if request.was_revoked and isinstance(ended, asyncio.CancelledError):
                 raise key_revoked() from None
             raise
-        request.whole_counts, request.model = answer.counts, answer.model
+        request.whole = answer
         ending = Ending.REVOKED if request.was_revoked else Ending.COMPLETED
         await asyncio.shield(self._settlements.end(request, ending))
         if ending is Ending.REVOKED:

@@ -5,9 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.gateway.domain.charge import Ending
-from services.gateway.domain.chat_request import ChatRequest
-from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.counts import Counts
+from services.gateway.domain.generation import (
+    AnswerId,
+    AnswerStream,
+    GenerationRequest,
+    UpstreamCall,
+    WholeAnswer,
+)
 from services.gateway.use_cases.measure import Stopwatch
 from shared.admission.decisions import Admitted, CallKind, Checkpoint
 from shared.ids import KeyDigest, RequestId
@@ -15,16 +20,16 @@ from shared.ids import KeyDigest, RequestId
 
 @dataclass(slots=True, eq=False)
 class OpenRequest:
-    """From its admission to its settlement. `is_generating`: the upstream has the whole request, and may answer."""
+    """From its admission to its settlement. `is_generating`: the upstream has the whole request, and may answer.
+    `stream` is None when the answer comes in one piece, `whole` until it has come."""
 
     request_id: RequestId
     digest: KeyDigest
     endpoint: str
-    chat: ChatRequest
+    asked: GenerationRequest
     hold: Admitted
-    stream: ChatStream = field(init=False)
-    whole_counts: Counts | None = None
-    model: str = ""
+    stream: AnswerStream | None = field(init=False)
+    whole: WholeAnswer | None = None
     is_generating: bool = False
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     ending_when_cancelled: Ending = Ending.CLIENT_LEFT
@@ -32,28 +37,40 @@ class OpenRequest:
     settlement: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
-        self.stream = ChatStream(include_usage=self.chat.include_usage)
+        self.stream = self.asked.answer_stream(self._answer_id())
 
     def begin_generating(self) -> None:
         self.is_generating = True
 
     def counts(self) -> Counts | None:
-        return self.whole_counts or self.stream.counts()
+        """Of what is delivered in pieces, so far; of a whole answer, at its end."""
+        if self.stream is not None:
+            return self.stream.counts()
+        return self.whole.counts if self.whole else None
 
-    def upstream_body(self) -> bytes:
-        return self.chat.upstream_body(self.hold.tokens_completion)
+    @property
+    def model(self) -> str:
+        """Empty until the answer names it."""
+        source = self.stream or self.whole
+        return source.model if source else ""
+
+    def upstream_call(self) -> UpstreamCall:
+        return self.asked.upstream_call(self.hold.tokens_completion)
+
+    def read_whole(self, body: bytes) -> WholeAnswer:
+        return self.asked.read_whole(body, self._answer_id())
 
     def checkpoint(self) -> Checkpoint:
-        counts = self.stream.counts()
+        counts = self.stream.counts() if self.stream else None
         prompt, completion = (counts.prompt, counts.completion) if counts else (0, 0)
         return Checkpoint(
             account_id=self.hold.account_id,
             request_id=self.request_id,
             digest=self.digest,
             key_id=self.hold.key_id,
-            kind=CallKind.STREAM if self.chat.stream else CallKind.WHOLE,
+            kind=CallKind.STREAM if self.asked.stream else CallKind.WHOLE,
             endpoint=self.endpoint,
-            model=self.model or self.stream.model,
+            model=self.model,
             tokens_held=self.hold.tokens_held,
             admitted_at=self.hold.admitted_at,
             tokens_prompt=prompt,
@@ -62,15 +79,18 @@ class OpenRequest:
 
     def cut(self) -> None:
         """End it from our side. A whole call runs on: nothing of it has been delivered yet."""
-        if self.chat.stream:
+        if self.asked.stream:
             self._cancel_once()
         self.ending_when_cancelled = Ending.CUT
 
     def revoke(self) -> None:
         """End it because its key works no longer. A whole answer that is being made runs on, to be withheld."""
-        if self.chat.stream or not self.is_generating:
+        if self.asked.stream or not self.is_generating:
             self._cancel_once()
         self.ending_when_cancelled = Ending.REVOKED
+
+    def _answer_id(self) -> AnswerId:
+        return AnswerId(self.request_id, self.hold.admitted_at)
 
     def _cancel_once(self) -> None:
         """A second time would interrupt what ends it, such as closing the upstream."""

@@ -2,6 +2,7 @@
 
 import structlog
 
+from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.upstream_refusals import is_our_fault, refusal_of
 from services.gateway.use_cases.open_request import OpenRequest
 from services.gateway.use_cases.upstream import UpstreamReply
@@ -9,10 +10,10 @@ from services.gateway.use_cases.upstream import UpstreamReply
 log = structlog.get_logger()
 
 
-async def raise_unless_ok(request: OpenRequest, reply: UpstreamReply) -> None:
+async def raise_unless_ok(request: OpenRequest, call: UpstreamCall, reply: UpstreamReply) -> None:
     if reply.status == 200:
         return
     request.is_generating = False
     if is_our_fault(reply.status):
         log.error("upstream_refuses_us", status=reply.status)
-    raise refusal_of(reply.status, await reply.read())
+    raise refusal_of(reply.status, await reply.read(), call.prompt_field)

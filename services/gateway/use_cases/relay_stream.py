@@ -5,8 +5,8 @@ from contextlib import aclosing
 from typing import Protocol
 
 from services.gateway.domain.charge import Ending
-from services.gateway.domain.chat_stream import BROKEN_OFF
 from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.domain.generation import BROKEN_OFF, AnswerStream
 from services.gateway.domain.refusals import key_revoked
 from services.gateway.use_cases.open_request import OpenRequest
 from services.gateway.use_cases.refuse import raise_unless_ok
@@ -31,48 +31,50 @@ class StreamRelay:
         self._slots = slots
         self._settlements = settlements
 
-    async def relay(self, request: OpenRequest, listener: Listener) -> None:
+    async def relay(self, request: OpenRequest, stream: AnswerStream, listener: Listener) -> None:
         """Until the answer's end. Cancel it when the client has left. Each way out settles, once.
 
         Raises KeyRefused when it was cancelled because its key was revoked."""
-        ending = Ending.NOT_ANSWERED
+        ending, call = Ending.NOT_ANSWERED, request.upstream_call()
         try:
             request.stopwatch.not_ours()
             async with (
                 self._slots.slot(request.hold.account_id),
-                self._upstream.open_chat(request.upstream_body(), request.begin_generating) as reply,
+                self._upstream.open_answer(call, request.begin_generating) as reply,
             ):
                 request.stopwatch.ours()
-                await raise_unless_ok(request, reply)
+                await raise_unless_ok(request, call, reply)
                 ending = Ending.UPSTREAM_BROKE
                 await listener.begin()
-                await self._pass_on(request, reply, listener)
+                await _pass_on(request, stream, reply, listener)
                 ending = Ending.COMPLETED
         except asyncio.CancelledError:
-            ending = _cancelled(request, ending)
+            ending = _cancelled(request, stream, ending)
             if request.was_revoked and ending is not Ending.COMPLETED:
                 raise key_revoked() from None
             raise
         finally:
             self._settlements.end(request, ending)
 
-    async def _pass_on(self, request: OpenRequest, reply: UpstreamReply, listener: Listener) -> None:
-        stream = request.stream
-        async with aclosing(reply.chunks()) as chunks:
-            async for data in chunks:
-                if passed := stream.feed(data):
-                    await listener.send(passed)
-                    if not request.stopwatch.has_answered:
-                        request.stopwatch.answered("stream")
-                if stream.failure:
-                    raise stream.failure
-                if stream.is_done:
-                    return
-        raise UpstreamFailed(BROKEN_OFF)
+
+async def _pass_on(
+    request: OpenRequest, stream: AnswerStream, reply: UpstreamReply, listener: Listener
+) -> None:
+    async with aclosing(reply.chunks()) as chunks:
+        async for data in chunks:
+            if passed := stream.feed(data):
+                await listener.send(passed)
+                if not request.stopwatch.has_answered:
+                    request.stopwatch.answered("stream")
+            if stream.failure:
+                raise stream.failure
+            if stream.is_done:
+                return
+    raise UpstreamFailed(BROKEN_OFF)
 
 
-def _cancelled(request: OpenRequest, ending: Ending) -> Ending:
-    if request.stream.is_done:
+def _cancelled(request: OpenRequest, stream: AnswerStream, ending: Ending) -> Ending:
+    if stream.is_done:
         return Ending.COMPLETED
     if not request.is_generating:
         return ending

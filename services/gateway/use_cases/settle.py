@@ -102,7 +102,7 @@ class Settlements:
     async def _count_prompt(self, request: OpenRequest) -> Counts:
         """Zero when the upstream cannot say: what cannot be shown to have been generated is not charged."""
         try:
-            prompt = await self._upstream.count_prompt(request.chat.count_body())
+            prompt = await self._upstream.count_prompt(request.asked.count_call())
         except PromptlyError as error:
             log.warning("prompt_not_counted", request_id=request.request_id, reason=error.code)
             prompt = 0
@@ -152,7 +152,7 @@ class Settlements:
             account_id=request.hold.account_id,
             key_id=request.hold.key_id,
             endpoint=request.endpoint,
-            model=request.model or request.stream.model,
+            model=request.model,
             tokens_prompt=prompt,
             tokens_completion=completion,
             tokens_cached=min(counts.cached, prompt),

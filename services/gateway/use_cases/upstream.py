@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.gateway.domain.generation import UpstreamCall
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -31,15 +33,15 @@ class UpstreamReply(Protocol):
 class Upstream(Protocol):
     """Everything raises UpstreamFailed or UpstreamTimedOut when the server does not answer as agreed."""
 
-    def open_chat(
-        self, body: bytes, when_sent: Callable[[], None]
+    def open_answer(
+        self, call: UpstreamCall, when_sent: Callable[[], None]
     ) -> AbstractAsyncContextManager[UpstreamReply]:
-        """Send a chat request and wait for its first bytes; leaving the context closes the connection, which
+        """Send a request and wait for its answer's first bytes; leaving the context closes the connection, which
         ends the generation. `when_sent` is called once the server has all it needs to begin."""
         ...
 
-    async def count_prompt(self, body: bytes) -> int:
-        """The prompt's exact tokens, without generating. Raises what the chat itself would have answered."""
+    async def count_prompt(self, call: UpstreamCall) -> int:
+        """The prompt's tokens, without generating. Raises what the request itself would have answered."""
         ...
 
     async def list_models(self) -> list[Model]: ...

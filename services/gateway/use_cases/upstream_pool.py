@@ -14,6 +14,7 @@ import structlog
 
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
 from services.gateway.domain.errors import Overloaded, UpstreamUnreachable
+from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.moving_on import may_move_on
 from services.gateway.domain.upstream_refusals import refusal_of
 from services.gateway.use_cases.slots import RETRY_AFTER_SECONDS, TOO_LONG, UpstreamSlots
@@ -65,7 +66,9 @@ class PooledUpstream:
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
 
     @asynccontextmanager
-    async def open_chat(self, body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[UpstreamReply]:
+    async def open_answer(
+        self, call: UpstreamCall, when_sent: Callable[[], None]
+    ) -> AsyncIterator[UpstreamReply]:
         failures: list[PromptlyError] = []
         tried: set[Member] = set()
         while True:
@@ -73,7 +76,7 @@ class PooledUpstream:
             tried.add(member)
             async with AsyncExitStack() as attempt:
                 try:
-                    reply = await self._ask(attempt, member, body, when_sent)
+                    reply = await self._ask(attempt, member, call, when_sent)
                 except PromptlyError as failure:
                     failures.append(failure)
                 else:
@@ -81,23 +84,23 @@ class PooledUpstream:
                     return
             self._go_on(member, failures)
 
-    async def count_prompt(self, body: bytes) -> int:
-        return await self._of_any(lambda upstream: upstream.count_prompt(body))
+    async def count_prompt(self, call: UpstreamCall) -> int:
+        return await self._of_any(lambda upstream: upstream.count_prompt(call))
 
     async def list_models(self) -> list[Model]:
         return await self._of_any(lambda upstream: upstream.list_models())
 
     async def _ask(
-        self, attempt: AsyncExitStack, member: Member, body: bytes, when_sent: Callable[[], None]
+        self, attempt: AsyncExitStack, member: Member, call: UpstreamCall, when_sent: Callable[[], None]
     ) -> UpstreamReply:
         attempt.enter_context(self._seat(member))
         try:
-            reply = await attempt.enter_async_context(member.upstream.open_chat(body, when_sent))
+            reply = await attempt.enter_async_context(member.upstream.open_answer(call, when_sent))
         except PromptlyError as failure:
             self._see(member, failure)
             raise
         if reply.status >= 500:
-            refusal = refusal_of(reply.status, await reply.read())
+            refusal = refusal_of(reply.status, await reply.read(), call.prompt_field)
             self._see(member, refusal if reply.status != 500 else None)
             raise refusal
         return reply

@@ -1,15 +1,19 @@
-"""POST /v1/chat/completions: parse, admit, and answer in a stream or in one piece."""
+"""Whatever has tokens generated for it: parse, admit, and answer in a stream or in one piece.
+
+One endpoint differs from another only in how its body is read (domain/generation.py)."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from services.gateway.domain.charge import Ending
-from services.gateway.domain.chat_request import ChatRequest, CompletionLimits, parse_chat_request
 from services.gateway.domain.errors import UpstreamFailed
+from services.gateway.domain.generation import AnswerStream, CompletionLimits, GenerationRequest
 from services.gateway.entrypoints import http
 from services.gateway.use_cases.admit import Admission
 from services.gateway.use_cases.answer_whole import WholeAnswers
@@ -23,7 +27,8 @@ from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
 from shared.http.errors import body_of
 
-ENDPOINT = "chat.completions"
+Parse = Callable[[bytes, CompletionLimits], GenerationRequest]
+"""Raises InvalidRequest (or a subclass) naming the first field at fault."""
 STREAM_HEADERS: http.Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -45,9 +50,10 @@ log = structlog.get_logger()
 class Listener:
     """The client of one stream."""
 
-    def __init__(self, send: Send, headers: http.Headers) -> None:
+    def __init__(self, send: Send, headers: http.Headers, stream: AnswerStream) -> None:
         self._send = send
         self._headers = headers
+        self._stream = stream
         self.has_begun = False
 
     async def begin(self) -> None:
@@ -63,77 +69,84 @@ class Listener:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def end_with(self, error: PromptlyError) -> None:
-        """SDKs take a bare end for a complete answer, so it is said; without [DONE]."""
-        await self.send(b"data: " + http.encode(body_of(error)) + b"\n\n")
+        await self.send(self._stream.broken_by(body_of(error)["error"]))
         await self.end()
 
 
-class ChatEndpoint:
-    def __init__(
-        self,
-        admission: Admission,
-        relay: StreamRelay,
-        whole_answers: WholeAnswers,
-        open_requests: OpenRequests,
-        settlements: Settlements,
-        backlog: Backlog,
-        limits: CompletionLimits,
-    ) -> None:
-        self._admission = admission
-        self._relay = relay
-        self._whole_answers = whole_answers
-        self._open_requests = open_requests
-        self._settlements = settlements
-        self._backlog = backlog
-        self._limits = limits
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What every request goes through, whatever it asks for."""
+
+    admission: Admission
+    relay: StreamRelay
+    whole_answers: WholeAnswers
+    open_requests: OpenRequests
+    settlements: Settlements
+    backlog: Backlog
+    limits: CompletionLimits
+
+
+class GenerationEndpoint:
+    """`name` is the endpoint in usage records."""
+
+    def __init__(self, name: str, parse: Parse, path: Path) -> None:
+        self._name = name
+        self._parse = parse
+        self._path = path
 
     async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
-        await self._admission.claimed_key(caller)  # nobody's body is not even read
-        chat = await self._read(receive, caller)
-        if isinstance(chat, PromptlyError):
-            await self._admission.authenticate(caller)  # a bad key is told before a bad body
-            raise chat
+        await self._path.admission.claimed_key(caller)  # nobody's body is not even read
+        asked = await self._read(receive, caller)
+        if isinstance(asked, PromptlyError):
+            await self._path.admission.authenticate(caller)  # a bad key is told before a bad body
+            raise asked
         gone = asyncio.get_running_loop().create_task(http.disconnected(receive))
         try:
-            request = await self._admit(caller, chat, gone)
+            request = await self._admit(caller, asked, gone)
             if gone.done():
                 caller.outcome = Outcome.CLIENT_DISCONNECTED
-                self._settlements.end(request, Ending.NOT_ANSWERED)
-            elif chat.stream:
-                await self._stream(request, send, caller, gone)
+                self._path.settlements.end(request, Ending.NOT_ANSWERED)
+            elif request.stream is not None:
+                await self._stream(request, request.stream, send, caller, gone)
             else:
                 await self._whole(request, send, caller, gone)
         finally:
             gone.cancel()
 
-    async def _read(self, receive: Receive, caller: Caller) -> ChatRequest | PromptlyError:
+    async def _read(self, receive: Receive, caller: Caller) -> GenerationRequest | PromptlyError:
         try:
             body = await http.read_body(receive)
             caller.stopwatch.ours()
-            chat = await self._parse(body)
+            asked = await self._parsed(body)
         except PromptlyError as problem:
             return problem
-        return self._backlog.refusal() or chat
+        return self._path.backlog.refusal() or asked
 
-    async def _parse(self, body: bytes) -> ChatRequest:
+    async def _parsed(self, body: bytes) -> GenerationRequest:
         """A large one beside the event loop, which would stand still meanwhile, and one after the other."""
         if len(body) <= PARSED_AT_ONCE_BYTES_MAX:
-            return parse_chat_request(body, self._limits)
+            return self._parse(body, self._path.limits)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(LARGE_BODIES, parse_chat_request, body, self._limits)
+        return await loop.run_in_executor(LARGE_BODIES, self._parse, body, self._path.limits)
 
-    async def _admit(self, caller: Caller, chat: ChatRequest, gone: asyncio.Task[None]) -> OpenRequest:
-        key = await self._admission.claimed_key(caller)
-        hold = await self._admission.admit(caller, chat, ENDPOINT, still_wanted=lambda: not gone.done())
-        request = OpenRequest(caller.request_id, key.digest, ENDPOINT, chat, hold, stopwatch=caller.stopwatch)
-        self._open_requests.add(request)
+    async def _admit(self, caller: Caller, asked: GenerationRequest, gone: asyncio.Task[None]) -> OpenRequest:
+        path, name = self._path, self._name
+        key = await path.admission.claimed_key(caller)
+        hold = await path.admission.admit(caller, asked, name, still_wanted=lambda: not gone.done())
+        request = OpenRequest(caller.request_id, key.digest, name, asked, hold, stopwatch=caller.stopwatch)
+        path.open_requests.add(request)
         return request
 
     async def _stream(
-        self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
+        self,
+        request: OpenRequest,
+        stream: AnswerStream,
+        send: Send,
+        caller: Caller,
+        gone: asyncio.Task[None],
     ) -> None:
-        listener = Listener(send, STREAM_HEADERS + _headers(request, caller))
-        relay = self._settlements.run(request, self._relay.relay(request, listener))
+        listener = Listener(send, STREAM_HEADERS + _headers(request, caller), stream)
+        relay = self._path.settlements.run(request, self._path.relay.relay(request, stream, listener))
         try:
             await _until_done(relay, gone, request, listener)
         except asyncio.CancelledError:  # this process is stopping
@@ -150,7 +163,7 @@ class ChatEndpoint:
     async def _whole(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
     ) -> None:
-        answering = self._settlements.run(request, self._whole_answers.answer(request))
+        answering = self._path.settlements.run(request, self._path.whole_answers.answer(request))
         try:
             await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:  # this process is stopping
@@ -216,8 +229,8 @@ async def _end(listener: Listener, error: BaseException | None) -> None:
 
 
 def _headers(request: OpenRequest, caller: Caller) -> http.Headers:
-    headers = http.rate_headers(caller) + http.ignored_fields_header(request.chat.ignored_fields)
+    headers = http.rate_headers(caller) + http.ignored_fields_header(request.asked.ignored_fields)
     granted = request.hold.tokens_completion
-    if granted < request.chat.tokens_completion:
+    if granted < request.asked.tokens_completion:
         headers.append((b"x-tokens-granted", str(granted).encode()))
     return headers
