@@ -83,19 +83,23 @@ class Gateway:
             utc_now,
         )
         self.state = State(self.slots, self.upstream, self.open_requests, self.unconfirmed, self.backlog)
+        admission = self._admission(settings)
         self.v1 = V1(
-            self._routes(settings),
+            self._routes(settings, admission),
+            admission.turn_away,
             key_pepper=settings.key_pepper.get_secret_value().encode(),
             trusted_proxies=settings.trusted_proxies,
         )
 
-    def _routes(self, settings: GatewaySettings) -> Routes:
+    def _admission(self, settings: GatewaySettings) -> Admission:
         policy = AdmissionPolicy(
             base_url=settings.base_url.rstrip("/"),
             ip_limit_per_minute=settings.inference_ip_rate_limit,
             wait_for_held_seconds=settings.queue_timeout_seconds,
         )
-        admission = Admission(self.desk, self.refills, self.upstream, self.settlements, policy)
+        return Admission(self.desk, self.refills, self.upstream, self.settlements, policy)
+
+    def _routes(self, settings: GatewaySettings, admission: Admission) -> Routes:
         models = Models(self.upstream)
         path = self._path(settings, admission)
         return {

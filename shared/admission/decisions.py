@@ -86,7 +86,8 @@ class Refused:
 
     reason: Refusal
     retry_after_seconds: int
-    rate: RateState | None
+    rate: RateState | None = field(compare=False)
+    """The key's, or the address's where no key is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class Unknown:
 
     missing: Missing
     rate: RateState | None = field(default=None, compare=False)
-    """Known when only the account is missing."""
+    """The key's when only the account is missing, else the address's."""
 
 
 Decision = Admitted | Refused | CountNeeded | Unknown

@@ -5,6 +5,8 @@ reply may hide a script that ran, and who repeats does so with the same request 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from redis.asyncio import Redis
 
@@ -18,13 +20,20 @@ from shared.admission.decisions import (
     CheckpointReply,
     Decision,
     HoldRequest,
+    RateState,
     Refused,
     Settled,
     Unknown,
 )
 from shared.admission.keys import AccountKeys, ip_window_of
 from shared.admission.lua import Call, run
-from shared.admission.replies import authentication_of, decision_of, ip_refusal_of
+from shared.admission.replies import (
+    authentication_of,
+    decision_of,
+    ip_rate_of,
+    ip_refusal_of,
+    key_rate_of,
+)
 from shared.contracts.gateway import UsageRecord
 from shared.ids import AccountId, KeyDigest, RequestId
 
@@ -32,6 +41,8 @@ WINDOW_MS = 60_000
 """Rate limits are per minute."""
 REMEMBER_MS = 3_600_000
 """How long the end of a request is remembered: longer than any repeat; the ledger remembers for good."""
+
+Answer = TypeVar("Answer", Decision, Authenticated | Refused | Unknown)
 
 
 class AdmissionDesk:
@@ -49,7 +60,7 @@ class AdmissionDesk:
         decision = decision_of(reply, request.account_id)
         refused = ip_refusal_of(ip_reply)
         if refused is None:
-            return decision
+            return _told(decision, ip_rate_of(ip_reply))
         if isinstance(decision, Admitted):
             await self.release_refused(request.account_id, request.request_id, request.digest)
         return refused
@@ -59,10 +70,32 @@ class AdmissionDesk:
         [reply] = await run(self._redis, self._admit_call(request))
         return decision_of(reply, request.account_id)
 
-    async def admit_address(self, request_id: RequestId, *, ip_subject: str, ip_limit: int) -> Refused | None:
-        """All that a request without a well-formed key sees."""
+    async def admit_address(
+        self, request_id: RequestId, *, ip_subject: str, ip_limit: int
+    ) -> RateState | Refused:
+        """All that a request without a well-formed key sees: the rate of its address."""
         [reply] = await run(self._redis, self._ip_call(request_id, ip_subject, ip_limit))
-        return ip_refusal_of(reply)
+        return ip_refusal_of(reply) or ip_rate_of(reply)
+
+    async def look(
+        self,
+        request_id: RequestId,
+        digest: KeyDigest,
+        account_id: AccountId,
+        *,
+        ip_subject: str,
+        ip_limit: int,
+    ) -> RateState | Refused:
+        """For what is refused whoever asks: counts for the address and not for the key, whose rate it tells;
+        the address's where the key is not known."""
+        names = AccountKeys(account_id)
+        keys = [names.key(digest), names.rate(digest)]
+        ip_reply, reply = await run(
+            self._redis,
+            self._ip_call(request_id, ip_subject, ip_limit),
+            Call("look", keys, [account_id, request_id, self._window_ms]),
+        )
+        return ip_refusal_of(ip_reply) or key_rate_of(reply) or ip_rate_of(ip_reply)
 
     async def authenticate(
         self,
@@ -82,7 +115,7 @@ class AdmissionDesk:
         answer = authentication_of(reply, account_id)
         refused = ip_refusal_of(ip_reply)
         if refused is None:
-            return answer
+            return _told(answer, ip_rate_of(ip_reply))
         if isinstance(answer, Authenticated):
             await self.release_refused(account_id, request_id, digest)
         return refused
@@ -156,6 +189,11 @@ class AdmissionDesk:
                 request.tokens_completion,
             ],
         )
+
+
+def _told(decision: Answer, address: RateState) -> Answer:
+    """Who has no key that is known is told the rate of the address."""
+    return decision if decision.rate else replace(decision, rate=address)
 
 
 def _settle_call(account_id: AccountId, record: UsageRecord) -> Call:

@@ -50,12 +50,22 @@ def authentication_of(reply: Reply, account_id: AccountId) -> Authenticated | Re
 
 def ip_refusal_of(reply: Reply) -> Refused | None:
     match list(reply):
-        case [b"passed"]:
+        case [b"passed", *_]:
             return None
         case [b"refused", bytes(reason), int(retry_ms), *rate]:
             return _refused(reason, retry_ms, rate)
         case _:
             raise UnreadableReply(reply)
+
+
+def ip_rate_of(reply: Reply) -> RateState:
+    """Of an address that was let in."""
+    return _rate_of(reply[1:])
+
+
+def key_rate_of(reply: Reply) -> RateState | None:
+    """None for a key that is not known, or works no longer."""
+    return None if reply[0] == b"unknown" else _rate_of(reply[1:])
 
 
 def instant_of(at_ms: int) -> datetime:

@@ -1,6 +1,10 @@
 """Everything under /v1, as plain ASGI: finds the endpoint, knows the caller, and puts errors in OpenAI's shape.
 
 What has no entry in the table is 404, whatever the upstream may serve there; nothing is forwarded by path.
+
+Every answer carries `x-request-id` and the rate of who asks (`x-ratelimit-*-requests`): of its key, or of its
+address where no key is known. 404 and 405 take a place in the address's minute and none in the key's. Only when
+Redis does not answer there is no rate to tell. HEAD is GET without the body; OPTIONS is no method of ours.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,8 +39,16 @@ log = structlog.get_logger()
 class V1:
     """Mount it under /v1; `scope["path"]` keeps the prefix."""
 
-    def __init__(self, routes: Routes, *, key_pepper: bytes, trusted_proxies: tuple[Network, ...]) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        turn_away: Callable[[Caller], Awaitable[None]],
+        *,
+        key_pepper: bytes,
+        trusted_proxies: tuple[Network, ...],
+    ) -> None:
         self._routes = routes
+        self._turn_away = turn_away
         self._key_pepper = key_pepper
         self._trusted_proxies = trusted_proxies
 
@@ -46,7 +58,8 @@ class V1:
         caller = self._caller(scope)
         status = 200
         try:
-            await self._endpoint(scope)(scope, receive, send, caller)
+            endpoint = await self._endpoint(scope, caller)
+            await endpoint(scope, receive, send, caller)
         except http.ClientGone:
             log.info("client_gone")
             caller.outcome = Outcome.CLIENT_DISCONNECTED
@@ -67,14 +80,16 @@ class V1:
         ended = outcome or (Outcome.COMPLETED if status < 400 else None)
         REQUESTS.labels(route, status, ended.value if ended else REFUSED).inc()
 
-    def _endpoint(self, scope: Scope) -> Endpoint:
+    async def _endpoint(self, scope: Scope, caller: Caller) -> Endpoint:
         path, method = scope["path"], scope["method"]
-        methods = self._routes.get(path) or self._methods_below(path)
+        methods = self._routes.get(path) or self._methods_below(path) or {}
+        endpoint = methods.get("GET" if method == "HEAD" else method)
+        if endpoint is not None:
+            return endpoint
+        await self._turn_away(caller)
         if not methods:
             raise UnknownUrl(f"Unknown request URL: {method} {path[:200]}. See /docs for what there is.")
-        if method not in methods:
-            raise MethodNotAllowed(method, methods)
-        return methods[method]
+        raise MethodNotAllowed(method, [*methods, "HEAD"] if "GET" in methods else methods)
 
     def _methods_below(self, path: str) -> Mapping[str, Endpoint] | None:
         if path.startswith(MODELS_PATH) and len(path) > len(MODELS_PATH):

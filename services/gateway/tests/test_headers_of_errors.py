@@ -1,4 +1,4 @@
-"""Every /v1 answer has its request id; every one to a known key says what is left of its rate."""
+"""Every /v1 answer has its request id, and says what is left of the rate: of the key, or of the address."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
-from services.gateway.tests.support.accounts import Account, open_account
+from services.gateway.tests.support.accounts import Account, new_account, open_account
 from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED
 from shared.admission.keys import AccountKeys
 from tests.support.upstream import Script, StandInUpstream
@@ -73,10 +73,40 @@ async def test_an_account_that_is_not_ready_too(gateway: httpx.AsyncClient, redi
     ("method", "path", "status"),
     [("POST", "/v1/slots", 404), ("GET", CHAT, 405), ("POST", CHAT, 401), ("GET", "/v1/balance", 401)],
 )
-async def test_who_is_not_known_has_a_request_id_and_no_rate(
-    method: str, path: str, status: int, gateway: httpx.AsyncClient
+@pytest.mark.parametrize("key", [None, "sk-malformed", new_account().key])
+async def test_who_is_not_known_is_told_the_rate_of_the_address(
+    method: str, path: str, status: int, key: str | None, gateway: httpx.AsyncClient
 ) -> None:
-    reply = await gateway.request(method, path, json=QUESTION)
+    headers = {"authorization": f"Bearer {key}"} if key else {}
+    reply = await gateway.request(method, path, json=QUESTION, headers=headers)
     assert reply.status_code == status
     assert reply.headers["x-request-id"]
-    assert not any(name in reply.headers for name in RATE)
+    assert [reply.headers[name] for name in RATE] == ["1000", "999", "1m0s"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/slots"), ("GET", CHAT), ("OPTIONS", CHAT)])
+async def test_what_is_not_there_costs_a_key_nothing_and_the_address_a_place(
+    method: str, path: str, start_gateway: GatewayFactory, account: Account
+) -> None:
+    gateway = await start_gateway(inference_ip_rate_limit=2)
+    for _ in range(2):
+        reply = await gateway.request(method, path, headers=account.headers)
+        assert reply.status_code in (404, 405)
+        assert [reply.headers[name] for name in RATE] == ["1000", "1000", "0ms"]
+    refused = await gateway.request(method, path, headers=account.headers)
+    assert refused.status_code == 429
+    assert refused.headers[RATE[1]] == "0"
+    assert int(refused.headers["retry-after"]) > 55
+
+
+async def test_a_head_is_a_get_without_its_body(gateway: httpx.AsyncClient, account: Account) -> None:
+    reply = await gateway.head("/v1/balance", headers=account.headers)
+    assert (reply.status_code, reply.content) == (200, b"")
+    assert reply.headers[RATE[1]] == "999"
+    refused = await gateway.head(CHAT, headers=account.headers)
+    assert (refused.status_code, refused.headers["allow"], refused.content) == (405, "POST", b"")
+
+
+async def test_other_methods_are_told_what_there_is(gateway: httpx.AsyncClient) -> None:
+    reply = await gateway.delete("/v1/models")
+    assert (reply.status_code, reply.headers["allow"]) == (405, "GET, HEAD")

@@ -25,6 +25,7 @@ from shared.admission.decisions import (
     HoldRequest,
     Missing,
     PromptCount,
+    RateState,
     Refusal,
     Refused,
     Unknown,
@@ -66,15 +67,29 @@ class Admission:
             return caller.key
         limit = self._policy.ip_limit_per_minute
         try:
-            refused = await self._desk.admit_address(
+            answer = await self._desk.admit_address(
                 caller.request_id, ip_subject=caller.ip_subject, ip_limit=limit
             )
         except REDIS_ERRORS as error:
             raise redis_failed("admit") from error
-        if refused is None:
-            raise key_refused(self._policy.base_url)
-        caller.rate = refused.rate
-        raise error_of(refused, self._policy.base_url)
+        self._tell(caller, answer)
+        raise key_refused(self._policy.base_url)
+
+    async def turn_away(self, caller: Caller) -> None:
+        """Before a refusal that needs no key: counts for the address, not for the key, and fills in the rate.
+        Without Redis nobody is counted."""
+        request_id, key, ip_subject = caller.request_id, caller.key, caller.ip_subject
+        limit = self._policy.ip_limit_per_minute
+        try:
+            if key is None:
+                answer = await self._desk.admit_address(request_id, ip_subject=ip_subject, ip_limit=limit)
+            else:
+                answer = await self._desk.look(
+                    request_id, key.digest, key.account_id, ip_subject=ip_subject, ip_limit=limit
+                )
+        except REDIS_ERRORS:
+            return
+        self._tell(caller, answer)
 
     async def authenticate(self, caller: Caller) -> Authenticated:
         """Key and limits, no hold. Raises the refusal."""
@@ -90,6 +105,7 @@ class Admission:
                 )
                 if not isinstance(decision, Unknown):
                     return self._accept(caller, decision)
+                caller.rate = decision.rate
                 await self._refill(key, decision.missing)
         except REDIS_ERRORS as error:
             raise redis_failed("admit") from error
@@ -133,7 +149,7 @@ class Admission:
                     caller.rate = rate
                     request, rounds = await self._counted(request, asked), rounds + 1
                 case Unknown(missing, rate):
-                    caller.rate = rate
+                    caller.rate = rate or caller.rate
                     await self._refill(key, missing)
                     rounds += 1
                 case _:
@@ -141,8 +157,14 @@ class Admission:
             decision = await self._desk.admit_again(request)
         raise Overloaded(NOT_READY, retry_after_seconds=1)
 
+    def _tell(self, caller: Caller, answer: RateState | Refused) -> None:
+        if isinstance(answer, Refused):
+            caller.rate = answer.rate
+            raise error_of(answer, self._policy.base_url)
+        caller.rate = answer
+
     def _accept(self, caller: Caller, decision: Granted | Refused) -> Granted:
-        caller.rate = decision.rate
+        caller.rate = decision.rate or caller.rate
         if isinstance(decision, Refused):
             raise error_of(decision, self._policy.base_url)
         return decision

@@ -6,4 +6,4 @@ local now = now_ms()
 local window = read_window(KEYS[1], request_id, limit, window_ms, now)
 if window.full then return refused('ip_rate', window.retry_ms, window) end
 enter_window(KEYS[1], window, request_id, window_ms, now)
-return {'passed'}
+return {'passed', window.limit, window.remaining, window.reset_ms}

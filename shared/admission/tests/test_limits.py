@@ -6,11 +6,28 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from shared.admission.decisions import Admitted, Authenticated, Decision, Refusal, Refused, Unknown
+from shared.admission.decisions import (
+    Admitted,
+    Authenticated,
+    Decision,
+    RateState,
+    Refusal,
+    Refused,
+    Unknown,
+)
 from shared.admission.desk import AdmissionDesk
+from shared.admission.key_records import KeyState, put_key
 from shared.admission.keys import ip_window_of
 from shared.admission.lua import SCRIPTS_FOLDER
-from shared.admission.tests.building import ACCOUNT, DIGEST, NAMES, open_account, request_for, stored_in
+from shared.admission.tests.building import (
+    ACCOUNT,
+    DIGEST,
+    NAMES,
+    key_record,
+    open_account,
+    request_for,
+    stored_in,
+)
 from shared.ids import new_request_id
 
 RATE = NAMES.rate(DIGEST)
@@ -133,6 +150,32 @@ async def test_the_address_is_refused_first_and_holds_nothing(desk: AdmissionDes
     stored = await stored_in(redis)
     assert (stored.held, stored.running, stored.published) == (0, 0, 0)
     assert await redis.zcard(RATE) == 0
+
+
+async def test_a_look_tells_the_keys_rate_and_counts_for_the_address_only(
+    desk: AdmissionDesk, redis: Redis
+) -> None:
+    await open_account(redis)
+    for _ in range(2):
+        seen = await desk.look(new_request_id(), DIGEST, ACCOUNT, ip_subject=ADDRESS, ip_limit=2)
+        assert seen == RateState(limit=60, remaining=60, reset_seconds=0)
+    refused = await desk.look(new_request_id(), DIGEST, ACCOUNT, ip_subject=ADDRESS, ip_limit=2)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Refusal.IP_RATE
+
+
+async def test_who_has_no_known_key_is_told_the_rate_of_the_address(
+    desk: AdmissionDesk, redis: Redis
+) -> None:
+    unknown = await desk.admit(request_for(), ip_subject=ADDRESS, ip_limit=9)
+    assert isinstance(unknown, Unknown)
+    await open_account(redis)
+    await put_key(redis, key_record(state=KeyState.REVOKED, version=2))
+    looked = await desk.look(new_request_id(), DIGEST, ACCOUNT, ip_subject=ADDRESS, ip_limit=9)
+    revoked = refusal_in(await desk.admit(request_for(), ip_subject=ADDRESS, ip_limit=9))
+    nobody = await desk.admit_address(new_request_id(), ip_subject=ADDRESS, ip_limit=9)
+    told = [unknown.rate, looked, revoked.rate, nobody]
+    assert [rate.remaining for rate in told if isinstance(rate, RateState)] == [8, 7, 6, 5]
 
 
 async def test_the_address_is_refused_before_an_unknown_key(desk: AdmissionDesk) -> None:

@@ -67,7 +67,8 @@ async def counted(redis: Redis, redis_url: str) -> AsyncIterator[Redis]:
 async def use_every_script(redis: Redis) -> None:
     desk = AdmissionDesk(redis)
     await open_account(redis)
-    await desk.authenticate(new_request_id(), DIGEST, ACCOUNT, ip_subject="2001:db8::/64", ip_limit=9)
+    for ask in (desk.authenticate, desk.look):
+        await ask(new_request_id(), DIGEST, ACCOUNT, ip_subject="2001:db8::/64", ip_limit=9)
     settled, released, lost = request_for(), request_for(), request_for()
     for request in (settled, released, lost):
         assert isinstance(await desk.admit(request, ip_subject="2001:db8::/64", ip_limit=9), Admitted)
