@@ -10,6 +10,8 @@ from services.gateway.tests.conftest import SurroundingFactory
 from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, TOKENS_PROMPT, until_generating
 from services.gateway.tests.support.losses import LOSSES, Loss, empty
 from services.gateway.tests.support.usage import UsageListener
+from services.gateway.use_cases import unconfirmed
+from shared.admission.mirror import WAIT_BEFORE_OPENING_MS
 from shared.admission.sequences import read_sequences, write_sequence
 from tests.support.eventually import eventually
 from tests.support.tcp_proxy import TcpProxy
@@ -79,6 +81,18 @@ async def test_what_only_this_gateway_knows_to_be_spent_cannot_be_spent_again(
     await usage.record_of(first.headers["x-request-id"])
     assert at.owners.posted(account) == 0
     assert (await at.balance(account))["available"] == 0
+
+
+async def test_no_account_opens_before_all_is_told_again_however_long_that_takes(
+    start_surrounding: SurroundingFactory, amqp_line: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unconfirmed, "INTERVAL_SECONDS", WAIT_BEFORE_OPENING_MS / 1000 + 0.8)
+    at = await start_surrounding(amqp_url=amqp_line.url)
+    account = at.account(tokens=TOKENS)
+    await amqp_line.cut()
+    assert (await at.gateway.post(CHAT, json=QUESTION, headers=account.headers)).status_code == 200
+    await empty(at)
+    assert (await at.balance(account))["available"] == TOKENS - TOKENS_OF_ONE
 
 
 async def test_what_redis_forgets_twice_is_told_twice(

@@ -41,6 +41,11 @@ class Unconfirmed:
     def __len__(self) -> int:
         return len(self._kept)
 
+    @property
+    def waiting_count(self) -> int:
+        """What Redis has not been told, or must be told again."""
+        return len(self._to_settle)
+
     def keep(self, record: UsageRecord) -> None:
         """Before it is settled for the first time: Redis may be lost in the same moment."""
         self._kept[_id_of(record)] = record

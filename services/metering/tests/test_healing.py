@@ -11,7 +11,7 @@ from services.metering.use_cases.mirror_accounts import mirror_account, mirror_c
 from shared.admission.decisions import Admitted, Missing, Unknown
 from shared.admission.mirror import WAIT_BEFORE_OPENING_MS, IsClosed, IsOpen
 from shared.admission.sequences import write_sequence
-from shared.ids import AccountId
+from shared.ids import AccountId, new_request_id
 
 pytestmark = pytest.mark.usefixtures("no_batches")
 
@@ -72,6 +72,22 @@ async def test_it_opens_when_all_is_posted_that_was_published_before(
     await books.post_batch("drained", 2, record_for(account_id, 30))
     assert await opened(books, redis, account_id)
     assert await gateway.available(account_id) == 910
+
+
+async def test_it_opens_when_every_gateway_has_told_again_what_it_had_settled(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    """However long that takes: 20,000 settlements of one gateway may take longer than the wait."""
+    account_id = await lost(books, redis, gateway)
+    await mirror_account(books.pool, redis, account_id)
+    await end_the_wait(redis, account_id)
+    await write_sequence(redis, "telling", 0, untold=1)
+    for _ in range(3):
+        assert not await opened(books, redis, account_id)
+    await gateway.settle(account_id, new_request_id(), 40)
+    await write_sequence(redis, "telling", 0)
+    assert await opened(books, redis, account_id)
+    assert await gateway.available(account_id) == 1000 - 40
 
 
 async def test_what_a_gateway_published_that_died_before_the_loss_is_waited_for(

@@ -43,7 +43,7 @@ from shared.admission.mirror import (
     begin_pass,
     write_mirror,
 )
-from shared.admission.sequences import read_sequences
+from shared.admission.sequences import count_untold, read_sequences
 from shared.ids import AccountId, RequestId
 from shared.postgres import Pool
 
@@ -102,13 +102,14 @@ async def _claim_new(pool: Pool, passes: Mapping[AccountId, Pass]) -> set[Accoun
 
 async def _drains(pool: Pool, redis: Redis, passes: Mapping[AccountId, Pass]) -> dict[AccountId, Sequences]:
     """What must be posted before each account opens, of those whose wait is over. Settled by the first pass
-    after it: by then every gateway has told again what it had published."""
+    after it: by then every gateway has told again what it had published. One that has yet to tell what it had
+    settled has said so by then, too: nothing opens before."""
     waiting = {
         account_id: begun.account
         for account_id, begun in passes.items()
         if isinstance(begun.account, Closed) and begun.account.opens_in_ms == 0
     }
-    if not waiting:
+    if not waiting or await count_untold(redis):
         return {}
     published = last_of_each(await read_sequences(redis), await list_announced(pool))
     return {

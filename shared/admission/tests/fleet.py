@@ -64,8 +64,9 @@ class Batch:
 
 @dataclass(eq=False)
 class Gateway:
-    """`kept`: settled, and not known to be in the ledger. `unsettled`: Redis did not answer. `is_fresh`: it has told this life of Redis all it knows.
-    `missed_the_wait`: it stood still while every other did."""
+    """`kept`: settled, and not known to be in the ledger. `unsettled`: Redis did not answer. `untold`: kept, and to
+    be told again after a loss; `is_slow`: one with each tick. `is_fresh`: it has told this life of Redis what it
+    holds, and how much is untold. `missed_the_wait`: it stood still while every other did."""
 
     name: str
     redis: Redis
@@ -73,10 +74,12 @@ class Gateway:
     running: dict[RequestId, Served] = field(default_factory=dict)
     kept: dict[RequestId, Served] = field(default_factory=dict)
     unsettled: dict[RequestId, Served] = field(default_factory=dict)
+    untold: dict[RequestId, Served] = field(default_factory=dict)
     sequence: int = 0
     epoch: Epoch | None = None
     is_alive: bool = True
     is_stopped: bool = False
+    is_slow: bool = False
     is_fresh: bool = False
     missed_the_wait: bool = False
 
@@ -103,14 +106,17 @@ class Gateway:
     async def tick(self) -> list[Served]:
         """The checkpoint loop's round. Answers the requests that were swept."""
         epoch = await read_epoch(self.redis)
-        await write_sequence(self.redis, self.name, self.sequence)
+        if epoch != self.epoch and "re-assert the journal" in self.duties:
+            self.untold = dict(self.kept)
+        await write_sequence(self.redis, self.name, self.sequence, untold=len(self.untold))
         swept = await self.checkpoint(list(self.running.values()))
         for served in list(self.unsettled.values()):
             await self.settle(served)
         self.unsettled.clear()
-        if epoch != self.epoch and "re-assert the journal" in self.duties:
-            for served in list(self.kept.values()):
-                await self.settle(served)
+        for served in list(self.untold.values())[: 1 if self.is_slow else None]:
+            await self.settle(served)
+            del self.untold[served.id]
+        await write_sequence(self.redis, self.name, self.sequence, untold=len(self.untold))
         self.epoch, self.is_fresh = epoch, True
         return swept
 
@@ -170,3 +176,4 @@ class Gateway:
     async def forget_confirmed(self) -> None:
         for request_id in await confirmed_by_the_ledger(self.redis, {ACCOUNT: list(self.kept)}):
             del self.kept[request_id]
+            self.untold.pop(request_id, None)

@@ -117,6 +117,16 @@ def a_settlement_is_lost_with_redis(account: LostRedis) -> None:
     start(account)
 
 
+def telling_takes_longer_than_the_wait(account: LostRedis) -> None:
+    serve(account, 30)
+    serve(account, 60)
+    account.tick(0, is_answered=True)
+    account.empty_redis()
+    account.slow_down(0, is_slow=True)
+    reopen(account)
+    start(account, 40, delivered=1)
+
+
 def an_account_is_asked_for_at_once_after_a_loss(account: LostRedis) -> None:
     start(account)
     account.empty_redis()

@@ -6,9 +6,10 @@ What the protocol promises all the same: nothing is generated that was not grant
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
-from shared.admission.sequences import read_sequences
+from shared.admission.keys import SEQUENCES
+from shared.admission.sequences import HEARD_WITHIN_MS, read_sequences
 from shared.admission.tests.building import ACCOUNT, LONG_AGO_MS, NAMES, open_ids, stored_in
-from shared.admission.tests.fleet import Batch, Served
+from shared.admission.tests.fleet import Batch, Gateway, Served
 from shared.admission.tests.served_account import ServedAccount, which
 from shared.ids import RequestId
 
@@ -35,6 +36,11 @@ class LostRedis(ServedAccount):
         gateway.is_alive = False
         for served in gateway.running.values():
             served.excuse_above(served.in_redis)
+
+    @rule(number=which, is_slow=st.booleans())
+    def slow_down(self, number: int, is_slow: bool) -> None:
+        """What it has to tell again after a loss takes it longer than the wait."""
+        self.gateway(number).is_slow = is_slow
 
     @rule()
     def empty_redis(self) -> None:
@@ -72,6 +78,15 @@ class LostRedis(ServedAccount):
             self.world.run(self.world.redis.hincrby(NAMES.account, "opens_at", -10_000_000))
             for gateway in self.gateways:
                 gateway.missed_the_wait = not gateway.is_fresh
+                self._fall_silent(gateway)
+
+    def _fall_silent(self, gateway: Gateway) -> None:
+        """One that does not work was last heard of before the wait."""
+        said = self.world.run(self.world.redis.hget(SEQUENCES, gateway.name))
+        if said and not gateway.works:
+            sequence, at_ms, untold = map(int, said.split(b":"))
+            long_ago = f"{sequence}:{at_ms - HEARD_WITHIN_MS}:{untold}"
+            self.world.run(self.world.redis.hset(SEQUENCES, gateway.name, long_ago))
 
     @rule(ticks=st.booleans())
     def time_passes(self, ticks: bool) -> None:
@@ -90,7 +105,8 @@ class LostRedis(ServedAccount):
         """Bound 3: what only the memory of a killed gateway held is lost with Redis. And bound 2 for a gateway
         that stood still for the whole wait: what it will tell comes too late."""
         for gateway, served in self.served:
-            comes_too_late = gateway.missed_the_wait and not gateway.is_fresh
+            has_told = gateway.is_fresh and not gateway.untold
+            comes_too_late = not has_told and (gateway.missed_the_wait or gateway.is_stopped)
             if comes_too_late or not gateway.is_alive:
                 served.excuse_above(max(served.in_redis, self._told_of(served)))
 
@@ -167,7 +183,7 @@ class LostRedis(ServedAccount):
 
     def _heal(self) -> None:
         for gateway in self.gateways:
-            gateway.is_stopped = False
+            gateway.is_stopped = gateway.is_slow = False
         for number in range(len(self.gateways)):
             self.tick(number, is_answered=True)
         while self.running():

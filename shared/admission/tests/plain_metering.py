@@ -21,7 +21,7 @@ from shared.admission.mirror import (
     begin_pass,
     write_mirror,
 )
-from shared.admission.sequences import read_sequences
+from shared.admission.sequences import count_untold, read_sequences
 from shared.admission.tests.building import ACCOUNT, FAR_FUTURE_MS, LONG_AGO_MS
 from shared.admission.tests.fleet import Batch
 from shared.admission.tests.plain_model import Ledger, LedgerSnapshot
@@ -72,7 +72,7 @@ class PlainMetering:
         is_new = isinstance(begun.account, Absent) and not self.redis_had_it
         self.redis_had_it = True
         drain = None
-        if isinstance(begun.account, Closed) and begun.account.opens_in_ms == 0:
+        if isinstance(begun.account, Closed) and begun.account.opens_in_ms == 0 and await self._is_told():
             drain = begun.account.drain
             if drain is None:
                 drain = await read_sequences(self.redis)
@@ -80,6 +80,9 @@ class PlainMetering:
                     await self.follow()
                     drain = dict(self.announced)
         return PassOnItsWay(begun, is_new, drain)
+
+    async def _is_told(self) -> bool:
+        return "wait for who is still telling" not in self.duties or not await count_untold(self.redis)
 
     def read_ledger(self, this: PassOnItsWay) -> None:
         if this.ledger is None:

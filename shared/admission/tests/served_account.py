@@ -21,6 +21,7 @@ DUTIES = frozenset(
         "one snapshot",
         "drain before opening",
         "re-assert the journal",
+        "wait for who is still telling",
         "cut when swept",
         "remember what was announced",
         "lower by hold",

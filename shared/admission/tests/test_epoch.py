@@ -4,7 +4,13 @@ from redis.asyncio import Redis
 
 from shared.admission.epoch import PAUSE_MS, read_epoch
 from shared.admission.keys import EPOCH_MARKER, SEQUENCES
-from shared.admission.sequences import FORGET_AFTER_MS, read_sequences, write_sequence
+from shared.admission.sequences import (
+    FORGET_AFTER_MS,
+    HEARD_WITHIN_MS,
+    count_untold,
+    read_sequences,
+    write_sequence,
+)
 
 
 async def let_pass(redis: Redis, field: str, milliseconds: int) -> None:
@@ -51,6 +57,20 @@ async def test_the_last_sequence_of_each_gateway_is_kept_and_never_goes_back(red
     for gateway, sequence in (("a", 3), ("b", 0), ("a", 2), ("c", 1)):
         await write_sequence(redis, gateway, sequence)
     assert await read_sequences(redis) == {"a": 3, "c": 1}
+
+
+async def test_who_has_settlements_to_tell_again_is_counted_until_it_has_told_or_is_silent(
+    redis: Redis,
+) -> None:
+    await write_sequence(redis, "a", 3, untold=20_000)
+    await write_sequence(redis, "b", 1, untold=7)
+    assert await count_untold(redis) == 20_007
+    await write_sequence(redis, "b", 1)
+    assert await count_untold(redis) == 20_000
+    seconds, _ = await redis.time()
+    await redis.hset(SEQUENCES, "a", f"3:{seconds * 1000 - HEARD_WITHIN_MS - 1000}:20000")
+    assert await count_untold(redis) == 0
+    assert await read_sequences(redis) == {"a": 3, "b": 1}
 
 
 async def test_a_gateway_that_is_gone_for_a_day_is_forgotten(redis: Redis) -> None:

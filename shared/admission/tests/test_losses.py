@@ -80,6 +80,9 @@ RULES = {
         histories.a_stream_runs_while_redis_is_emptied,
     ),
     "re-assert the journal": Rule("re-assert the journal", histories.a_settlement_is_lost_with_redis),
+    "wait for who is still telling": Rule(
+        "wait for who is still telling", histories.telling_takes_longer_than_the_wait
+    ),
     "wait before opening": Rule(
         (Edit("mirror.lua", "'opens_at', now + wait_ms", "'opens_at', now"),),
         histories.an_account_is_asked_for_at_once_after_a_loss,

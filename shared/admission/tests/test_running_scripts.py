@@ -15,7 +15,7 @@ from shared.admission.desk import AdmissionDesk
 from shared.admission.epoch import read_epoch
 from shared.admission.lua import SCRIPTS_FOLDER, Call, Scripts, scripts_of
 from shared.admission.mirror import begin_pass
-from shared.admission.sequences import write_sequence
+from shared.admission.sequences import count_untold, write_sequence
 from shared.admission.stream import SettlementStream
 from shared.admission.sweep import Swept, stale_leases, sweep
 from shared.admission.tests.building import (
@@ -82,6 +82,7 @@ async def use_every_script(redis: Redis) -> None:
     await begin_pass(redis, ACCOUNT)
     await confirmed_by_the_ledger(redis, {ACCOUNT: [settled.request_id]})
     await write_sequence(redis, "gateway-1", 1)
+    await count_untold(redis)
     await read_epoch(redis)
 
 

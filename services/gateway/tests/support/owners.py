@@ -22,7 +22,7 @@ from shared.admission.mirror import (
     begin_pass,
     write_mirror,
 )
-from shared.admission.sequences import read_sequences
+from shared.admission.sequences import count_untold, read_sequences
 from shared.contracts.internal.accounts import KeyRefillReply, KeyRefillRequest
 from shared.contracts.internal.metering import MirrorReply
 from shared.ids import AccountId
@@ -98,7 +98,7 @@ class Owners:
         match begun.account:
             case Absent() as absent:
                 return OpenNew(absent) if ledger.is_opened_first() else None
-            case Closed(opens_in_ms=0) as closed:
+            case Closed(opens_in_ms=0) as closed if not await count_untold(self._redis):
                 drain = closed.drain if closed.drain is not None else await read_sequences(self._redis)
                 return OpenDrained(closed) if self._usage.has_all(drain) else KeepDraining(closed, drain)
             case _:
