@@ -2,13 +2,13 @@
 
 `handle` commits its effect (with `inbox.first_time` in the same transaction) and returns; only then is the
 message acknowledged, so that a crash in between repeats the message and the inbox absorbs it. A message
-that failed is acknowledged once its copy is confirmed where `failures.judge` says. When a dependency is
-down, consuming stops: closing the channel returns all messages, and after a growing pause a new
+that failed is acknowledged once its copy is confirmed where `failures.judge` says; so is what `handle` left of
+one, part by part. When a dependency is down, consuming stops: closing the channel returns all messages, and after a growing pause a new
 subscription takes them again. Nothing is ever rejected or requeued one by one, which would spin.
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
 import structlog
@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from shared.bus.backoff import Backoff
 from shared.bus.connection import BROKER_ERRORS, Connection, close_channel, settled
-from shared.bus.failures import Done, Park, Pause, Retry, Verdict, judge
+from shared.bus.failures import Done, Leftover, Park, Partly, Pause, Retry, Verdict, judge
 from shared.bus.publisher import Headers, Publisher
 from shared.bus.subscription import Ending, Subscription
 from shared.bus.topology import declare
@@ -31,7 +31,9 @@ PAUSE_MAX_SECONDS = 10.0
 ATTEMPTS_HEADER = "x-attempts"
 REASON_HEADER = "x-reason"
 
-Handle = Callable[[Envelope], Awaitable[None]]
+Handle = Callable[[Envelope], Awaitable[Sequence[Leftover] | None]]
+"""Returns what it left of the message, if anything."""
+
 log = structlog.get_logger()
 
 
@@ -101,29 +103,47 @@ class Consumer:
             envelope = Envelope.from_json(message.body)
             if envelope.requestid is not None:
                 bind_request_id(envelope.requestid)
-            await self._handle(envelope)
+            leftovers = await self._handle(envelope)
         except Exception as error:  # noqa: BLE001  whatever a handler raises, the loop decides and lives on
-            rungs = len(self._topology.retry_delays_seconds)
-            return judge(error, attempts=_attempts_of(message), rungs=rungs)
-        return Done()
+            return self._judge(error, message)
+        return Partly(leftovers) if leftovers else Done()
+
+    def _judge(self, error: Exception, message: AbstractIncomingMessage) -> Retry | Park | Pause:
+        rungs = len(self._topology.retry_delays_seconds)
+        return judge(error, attempts=_attempts_of(message), rungs=rungs)
 
     async def _carry_out(self, verdict: Verdict, message: AbstractIncomingMessage) -> None:
         match verdict:
             case Pause():
                 return
-            case Retry(rung, reason):
-                await self._copy(message, self._topology.retry_queue(self._service, rung), reason)
-            case Park(reason):
-                await self._copy(message, self._topology.parked_queue(self._service), reason)
+            case Retry() | Park():
+                await self._publisher.copy(
+                    message, queue=self._queue_for(verdict), headers=_headers_of(message, verdict)
+                )
+            case Partly(leftovers):
+                for leftover in leftovers:
+                    await self._set_aside(leftover, message)
             case Done():
                 pass
             case _:
                 assert_never(verdict)
         await settled(message.ack())
 
-    async def _copy(self, message: AbstractIncomingMessage, queue: str, reason: str) -> None:
-        headers: Headers = {ATTEMPTS_HEADER: _attempts_of(message) + 1, REASON_HEADER: reason}
-        await self._publisher.copy(message, queue=queue, headers=headers)
+    async def _set_aside(self, leftover: Leftover, message: AbstractIncomingMessage) -> None:
+        """On the way that the whole message would go. Raises Unavailable."""
+        verdict, envelope = self._judge(leftover.error, message), leftover.envelope
+        if isinstance(verdict, Pause):
+            raise Unavailable(verdict.reason)
+        queue, headers = self._queue_for(verdict), _headers_of(message, verdict)
+        await self._publisher.place(envelope, queue=queue, headers=headers)
+        log.warning("message_part_left", event_id=str(envelope.id), queue=queue, reason=verdict.reason)
+
+    def _queue_for(self, verdict: Retry | Park) -> str:
+        match verdict:
+            case Retry(rung):
+                return self._topology.retry_queue(self._service, rung)
+            case Park():
+                return self._topology.parked_queue(self._service)
 
     def _log(self, message: AbstractIncomingMessage, verdict: Verdict, *, duration_seconds: float) -> None:
         write = log.info if isinstance(verdict, Done) else log.warning
@@ -138,6 +158,10 @@ class Consumer:
             redelivered=message.redelivered,
             duration_ms=round(duration_seconds * 1000, 1),
         )
+
+
+def _headers_of(message: AbstractIncomingMessage, verdict: Retry | Park) -> Headers:
+    return {ATTEMPTS_HEADER: _attempts_of(message) + 1, REASON_HEADER: verdict.reason}
 
 
 def _attempts_of(message: AbstractIncomingMessage) -> int:

@@ -1,4 +1,4 @@
-"""What becomes of a message whose handling failed: a pure decision.
+"""What becomes of a message, or of a part of one, whose handling failed: a pure decision.
 
 cannot ever be handled            Park: a copy for a human, with the reason
 a dependency is down              Pause: nothing is wrong with the message; stop consuming
@@ -6,11 +6,13 @@ not yet, or anything unforeseen   Retry on the next rung of the ladder, after th
 """
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from shared.contracts.catalogue import UnknownEvent
+from shared.contracts.envelope import Envelope
 from shared.errors import NotYet, Poison, PromptlyError
 
 REASON_LENGTH_MAX = 200
@@ -57,7 +59,25 @@ class Pause:
     reason: str
 
 
-Verdict = Done | Retry | Park | Pause
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A part of a message that could not be handled while the rest was: an event of its own, and why. It is
+    judged by itself; its error is never that a dependency is down."""
+
+    envelope: Envelope
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Partly:
+    leftovers: Sequence[Leftover]
+
+    @property
+    def reason(self) -> str:
+        return f"handled, but for {len(self.leftovers)} parts"
+
+
+Verdict = Done | Partly | Retry | Park | Pause
 
 
 def judge(error: Exception, *, attempts: int, rungs: int) -> Retry | Park | Pause:

@@ -79,12 +79,19 @@ class Publisher:
     async def copy(self, message: AbstractIncomingMessage, *, queue: str, headers: Headers) -> None:
         """A confirmed copy of a delivered message, straight into a queue, with these headers and none of its
         own (with `x-death` the broker would see a cycle). Raises NotConfirmed or BrokerUnavailable."""
+        await self._put(copy_of(message, headers), queue)
+
+    async def place(self, envelope: Envelope, *, queue: str, headers: Headers) -> None:
+        """An event straight into a queue, confirmed. Raises NotConfirmed or BrokerUnavailable."""
+        await self._put(message_of(envelope, headers), queue)
+
+    async def _put(self, message: Message, queue: str) -> None:
         async with self._take_turn() as outlet:
             try:
-                await settled(_publish(outlet.queues, copy_of(message, headers), queue))
+                await settled(_publish(outlet.queues, message, queue))
             except BROKER_ERRORS as error:
                 await self._discard_outlet()
-                raise NotConfirmed(f"RabbitMQ did not take a copy into {queue}.") from error
+                raise NotConfirmed(f"RabbitMQ did not take a message into {queue}.") from error
 
     @asynccontextmanager
     async def _take_turn(self) -> AsyncIterator[_Outlet]:
@@ -121,9 +128,9 @@ class Publisher:
             await close_channel(outlet.channel)
 
 
-def message_of(envelope: Envelope) -> Message:
+def message_of(envelope: Envelope, headers: Headers | None = None) -> Message:
     """The event as a message: CloudEvents JSON, kept on disk, named by the event's id and type."""
-    return _message(envelope.to_json(), str(envelope.id), envelope.type, {})
+    return _message(envelope.to_json(), str(envelope.id), envelope.type, headers or {})
 
 
 def copy_of(message: AbstractMessage, headers: Headers) -> Message:
