@@ -36,7 +36,33 @@ class KeyIssued(Event):
     email: str
     sealed_key: str
     key_display: str
-    reason: Literal["registered", "replaced"]
+    reason: Literal["registered", "replaced", "recovered"]
+    """`replaced`: the form was sent again; `recovered`: the link of a recovery mail was confirmed, or the operator
+    sent a new one. In both the key mailed before has stopped working."""
+
+
+class RecoveryRequested(Event):
+    """Somebody who says to own the address wants a new key, and KEY_RECOVERY=confirm: mail the link, whose page
+    changes nothing until its form is sent. `sealed_link` opens only with the notifier's private key."""
+
+    TYPE: ClassVar[str] = "accounts.recovery_requested.v1"
+
+    account_id: str
+    email: str
+    sealed_link: str
+    expires_at: AwareDatetime
+
+
+class RecoveryRequested(Event):
+    """Somebody registered a known address, and keys are replaced only on confirmation. `sealed_link` opens only
+    with the notifier's private key; following it and pressing the button makes the new key."""
+
+    TYPE: ClassVar[str] = "accounts.recovery_requested.v1"
+
+    account_id: str
+    email: str
+    sealed_link: str
+    expires_at: AwareDatetime
 
 
 class AccountDeleted(Event):

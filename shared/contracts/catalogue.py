@@ -8,6 +8,8 @@ EVENT_CLASSES: dict[str, type[Event]] = {
     for event_class in (
         accounts.AccountRegistered,
         accounts.KeyIssued,
+        accounts.RecoveryRequested,
+        accounts.RecoveryRequested,
         accounts.AccountDeleted,
         gateway.UsageRecorded,
         metering.BalanceLow,
