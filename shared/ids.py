@@ -3,6 +3,7 @@
 UUIDv7 (RFC 9562) sorts by time, so that tables and partitions keyed by it stay append-only.
 """
 
+from datetime import datetime
 from typing import NewType
 from uuid import UUID
 
@@ -24,6 +25,11 @@ KeyDigest = NewType("KeyDigest", str)
 def new_uuid7() -> UUID:
     """A UUIDv7, monotone within this process."""
     return UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def first_uuid7_at(instant: datetime) -> UUID:
+    """What orders before every UUIDv7 of this instant: their first 48 bits are milliseconds since 1970 (RFC 9562)."""
+    return UUID(int=int(instant.timestamp() * 1000) << 80)
 
 
 def new_request_id() -> RequestId:

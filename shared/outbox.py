@@ -21,6 +21,7 @@ from shared.bus.publisher import Publisher
 from shared.clock import utc_now
 from shared.contracts.envelope import Envelope, Event, wrap
 from shared.errors import Unavailable
+from shared.ids import first_uuid7_at
 from shared.postgres import Connection, Pool
 
 BATCH_ROWS_MAX = 100
@@ -131,7 +132,7 @@ class OutboxRelay:
                 SELECT id FROM outbox WHERE id < $1 AND published_at IS NOT NULL ORDER BY id LIMIT $2
             )
             """,
-            _first_id_at(now - PUBLISHED_KEPT),
+            first_uuid7_at(now - PUBLISHED_KEPT),
             PRUNE_ROWS_MAX,
         )
 
@@ -142,8 +143,3 @@ async def _try_lock(connection: Connection) -> bool:
         "SELECT pg_try_advisory_xact_lock(hashtext('outbox'), hashtext(current_schema()))"
     )
     return locked
-
-
-def _first_id_at(instant: datetime) -> UUID:
-    """The smallest UUIDv7 of this instant: its first 48 bits are the milliseconds since 1970 (RFC 9562)."""
-    return UUID(int=int(instant.timestamp() * 1000) << 80)

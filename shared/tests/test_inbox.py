@@ -1,12 +1,14 @@
 """An event takes effect once, however often and however badly timed it is delivered."""
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
 from shared import inbox
 from shared.bus.publisher import Publisher
+from shared.clock import utc_now
 from shared.contracts.envelope import Envelope
-from shared.ids import new_uuid7
+from shared.ids import first_uuid7_at, new_uuid7
 from shared.postgres import Pool
 from tests.support.bus import Corner, consuming, event
 from tests.support.eventually import eventually
@@ -93,3 +95,24 @@ async def test_a_crash_between_commit_and_acknowledgement_has_one_effect(
         await eventually(lambda: effects.was_called(2))
     assert await effects.of(fact.id) == 1
     assert await corner.count(corner.work) == 0
+
+
+async def test_of_several_events_those_seen_are_told_apart(pool: Pool) -> None:
+    first, second = new_uuid7(), new_uuid7()
+    async with pool.acquire() as connection:
+        await inbox.remember(connection, [first, first])
+        assert await inbox.list_seen(connection, [first, second]) == {first}
+        assert not await inbox.first_time(connection, first)
+
+
+async def test_old_events_are_forgotten_some_at_a_time_and_late_ones_are_kept(pool: Pool) -> None:
+    """An event that was parked for a long time came a moment ago, and may come again."""
+    now = utc_now()
+    long_ago = now - inbox.KEPT - timedelta(days=1)
+    old, late, recent = first_uuid7_at(long_ago), UUID(int=first_uuid7_at(long_ago).int + 1), new_uuid7()
+    async with pool.acquire() as connection:
+        await inbox.remember(connection, [late, recent])
+        await connection.execute("INSERT INTO inbox (event_id, received_at) VALUES ($1, $2)", old, long_ago)
+        assert await inbox.prune(pool, now) == 1
+        assert await inbox.prune(pool, now) == 0
+        assert await inbox.list_seen(connection, [old, late, recent]) == {late, recent}
