@@ -8,12 +8,18 @@ from pathlib import Path
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from services.metering.adapters.signing_key_nacl import SigningKey
+from services.metering.entrypoints.account_routes import account_routes
 from services.metering.entrypoints.events import event_handler
+from services.metering.entrypoints.ledger_routes import ledger_routes
 from services.metering.entrypoints.routes import internal_routes
 from services.metering.entrypoints.schedules import Schedule
+from services.metering.entrypoints.usage_routes import usage_routes
 from services.metering.settings import Settings
 from services.metering.use_cases.follow_batches import follow_batches
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
+from services.metering.use_cases.read_receipts import Receipts
+from services.metering.use_cases.sum_up_accounts import Summaries
 from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
 from shared import postgres, redis_client
 from shared.background import Background
@@ -31,6 +37,7 @@ MIRROR_EVERY_SECONDS = 1.0
 """Each commit is mirrored at once; this is for what failed, and for another replica's crash in between."""
 SWEEP_EVERY_SECONDS = 5.0
 FOLLOW_EVERY_SECONDS = 1.0
+SUM_UP_EVERY_SECONDS = 2.0
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -51,7 +58,11 @@ def build_app(settings: Settings) -> FastAPI:
             readiness.add("postgres", partial(postgres.answers, pool))
             readiness.add("redis", partial(redis_client.answers, redis))
             readiness.add("rabbitmq", partial(bus.answers, consuming))
+            receipts = Receipts(pool, _signing_key(settings))
             app.include_router(internal_routes(pool, redis, settings.internal_token))
+            app.include_router(usage_routes(pool, receipts, settings.internal_token))
+            app.include_router(ledger_routes(pool, settings.internal_token))
+            app.include_router(account_routes(pool, settings.internal_token))
             background = await stack.enter_async_context(Background())
             _start(background, pool, redis, consuming, Publisher(publishing))
             yield
@@ -69,11 +80,18 @@ def _start(
     sweep = Schedule("sweep", partial(sweep_stale_holds, redis), every_seconds=SWEEP_EVERY_SECONDS)
     batches = Schedule("batches", partial(_follow_batches, pool, redis), every_seconds=FOLLOW_EVERY_SECONDS)
     consumer = Consumer(consuming, publisher, SERVICE, event_handler(pool, on_commit=mirror.kick))
+    summaries = Schedule("summaries", Summaries(pool).renew, every_seconds=SUM_UP_EVERY_SECONDS)
     background.start("mirror", mirror.run)
     background.start("sweep", sweep.run)
     background.start("batches", batches.run)
+    background.start("summaries", summaries.run)
     background.start("consumer", consumer.run)
 
 
 async def _follow_batches(pool: Pool, redis: Redis) -> None:
     await follow_batches(pool, redis, utc_now())
+
+
+def _signing_key(settings: Settings) -> SigningKey | None:
+    seed = settings.receipt_signing_key
+    return None if seed is None else SigningKey(seed.get_secret_value())

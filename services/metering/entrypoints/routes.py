@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from redis.asyncio import Redis
 
+from services.metering.entrypoints.paths import DAYS_MAX, AccountInPath
 from services.metering.use_cases.list_daily_usage import list_daily_usage
 from services.metering.use_cases.mirror_accounts import mirror_account
 from services.metering.use_cases.read_balance import read_balance
@@ -16,12 +17,8 @@ from shared.ids import AccountId
 from shared.postgres import Pool
 from shared.settings import Secrets
 
-DAYS_MAX = 366
-
 ASK_AGAIN_MS = 100
 """While batches from before a loss are still on their way, or another pass came in between."""
-
-AccountInPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{8}$")]
 
 
 def internal_routes(pool: Pool, redis: Redis, tokens: Secrets) -> APIRouter:
@@ -31,15 +28,7 @@ def internal_routes(pool: Pool, redis: Redis, tokens: Secrets) -> APIRouter:
 
     @router.get("/balance")
     async def balance(account_id: AccountInPath) -> BalanceReply:
-        found = await read_balance(pool, AccountId(account_id), utc_now())
-        return BalanceReply(
-            account_id=account_id,
-            available=found.available,
-            paid=found.paid,
-            trial=found.trial,
-            trial_expires_at=found.trial_expires_at,
-            debt=0,  # accounts_balance_is_not_negative
-        )
+        return await read_balance(pool, AccountId(account_id), utc_now())
 
     @router.get("/usage")
     async def usage(

@@ -1,0 +1,59 @@
+"""Accounts as an operator's list needs them: in an order, with what each has and used, and all together."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Literal
+
+from services.metering.adapters import account_lists_postgres as lists
+from services.metering.use_cases.read_balance import read_balances
+from shared.contracts.internal.metering import AccountTotals, RankedAccounts, SystemTotals, TotalsReply
+from shared.ids import AccountId
+from shared.postgres import Pool
+
+DAYS_OF_USAGE = 30
+LIVE_DAYS = 2
+"""Today and yesterday are summed up when asked: what is posted late belongs to one of them."""
+
+OrderBy = Literal["balance", "usage"]
+Direction = Literal["rising", "falling"]
+LISTS = {
+    ("balance", "rising"): lists.list_by_balance_rising,
+    ("balance", "falling"): lists.list_by_balance_falling,
+    ("usage", "rising"): lists.list_by_usage_rising,
+    ("usage", "falling"): lists.list_by_usage_falling,
+}
+
+
+async def list_totals(pool: Pool, account_ids: Collection[AccountId], now: datetime) -> TotalsReply:
+    """In the order asked for, without those that the ledger does not know."""
+    balances = await read_balances(pool, account_ids, now)
+    since = now.date() - timedelta(days=DAYS_OF_USAGE - 1)
+    used = await lists.read_usage_since(pool, balances.keys(), since=since)
+    nothing = lists.Used(0, 0)
+    return TotalsReply(
+        accounts=tuple(
+            AccountTotals(
+                balance=balances[account_id],
+                requests=used.get(account_id, nothing).requests,
+                tokens_used=used.get(account_id, nothing).tokens,
+            )
+            for account_id in account_ids
+            if account_id in balances
+        )
+    )
+
+
+async def list_ranked(
+    pool: Pool, order_by: OrderBy, direction: Direction, *, offset: int, limit: int
+) -> RankedAccounts:
+    """By usage as it was at the last renewal of the ranks; closed accounts have none."""
+    ids = await LISTS[order_by, direction](pool, offset=offset, limit=limit)
+    return RankedAccounts(account_ids=tuple(ids), total=await lists.count_open(pool))
+
+
+async def read_totals(pool: Pool, now: datetime, *, days: int) -> SystemTotals:
+    sums = await lists.sum_up(pool, now)
+    first = now.date() - timedelta(days=days - 1)
+    live_from = now.date() - timedelta(days=LIVE_DAYS - 1)
+    listed = await lists.list_system_days(pool, since=first, live_from=live_from)
+    return SystemTotals(**sums._asdict(), days=tuple(listed))
