@@ -78,7 +78,6 @@ TOPOLOGY = Topology(
             "accounts.account_registered.v1",
             "accounts.key_issued.v1",
             "accounts.recovery_requested.v1",
-            "accounts.recovery_requested.v1",
             "accounts.account_deleted.v1",
             "metering.balance_low.v1",
             "metering.balance_exhausted.v1",

@@ -53,18 +53,6 @@ class RecoveryRequested(Event):
     expires_at: AwareDatetime
 
 
-class RecoveryRequested(Event):
-    """Somebody registered a known address, and keys are replaced only on confirmation. `sealed_link` opens only
-    with the notifier's private key; following it and pressing the button makes the new key."""
-
-    TYPE: ClassVar[str] = "accounts.recovery_requested.v1"
-
-    account_id: str
-    email: str
-    sealed_link: str
-    expires_at: AwareDatetime
-
-
 class AccountDeleted(Event):
     """The person is to be forgotten; the anonymous ledger rows stay."""
 

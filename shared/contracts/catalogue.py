@@ -9,7 +9,6 @@ EVENT_CLASSES: dict[str, type[Event]] = {
         accounts.AccountRegistered,
         accounts.KeyIssued,
         accounts.RecoveryRequested,
-        accounts.RecoveryRequested,
         accounts.AccountDeleted,
         gateway.UsageRecorded,
         metering.BalanceLow,
