@@ -17,6 +17,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.use_cases.admit import Admission, AdmissionPolicy
 from services.gateway.use_cases.answer_whole import WholeAnswers
 from services.gateway.use_cases.checkpoint import CheckpointLoop
+from services.gateway.use_cases.lease import Lease
 from services.gateway.use_cases.list_models import Models
 from services.gateway.use_cases.open_request import OpenRequests
 from services.gateway.use_cases.publish_usage import UsageBus, UsageRelay
@@ -70,8 +71,9 @@ class Gateway:
         self.refills = HttpRefills(self.accounts, self.metering)
         key_refills = KeyRefills(self.refills, self.open_requests, self.tasks)
         self.unconfirmed = Unconfirmed(self.redis, self.desk)
+        self.lease = Lease()
         self.checkpoints = CheckpointLoop(
-            self.redis, self.open_requests, self.unconfirmed, key_refills, usage_bus
+            self.redis, self.open_requests, self.unconfirmed, key_refills, usage_bus, self.lease
         )
         self.settlements = Settlements(
             self.desk,
@@ -114,8 +116,8 @@ class Gateway:
     def _path(self, settings: GatewaySettings, admission: Admission) -> Path:
         return Path(
             admission,
-            StreamRelay(self.upstream, self.slots, self.settlements),
-            WholeAnswers(self.upstream, self.slots, self.settlements),
+            StreamRelay(self.upstream, self.slots, self.settlements, self.lease),
+            WholeAnswers(self.upstream, self.slots, self.settlements, self.lease),
             self.open_requests,
             self.settlements,
             self.backlog,

@@ -4,7 +4,7 @@ Leaving `open_answer` closes the connection when the body has not been read to i
 the generation. Nothing is sent twice.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut, Ups
 from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.model_names import file_name
 from services.gateway.domain.upstream_refusals import refusal_of
-from services.gateway.use_cases.upstream import Model, UpstreamReply
+from services.gateway.use_cases.upstream import Model, UpstreamReply, Work
 
 MODELS = "/v1/models"
 HEALTH = "/health"
@@ -83,11 +83,9 @@ class HttpxUpstream:
         await self._http.aclose()
 
     @asynccontextmanager
-    async def open_answer(
-        self, call: UpstreamCall, when_sent: Callable[[], None]
-    ) -> AsyncIterator[UpstreamReply]:
+    async def open_answer(self, call: UpstreamCall, work: Work) -> AsyncIterator[UpstreamReply]:
         length = {"content-length": str(len(call.body))}
-        content = _told(call.body, when_sent)
+        content = _told(call.body, work)
         request = self._http.build_request("POST", call.path, content=content, headers=length)
         with _translated():
             reply = await self._http.send(request, stream=True)
@@ -131,10 +129,10 @@ class HttpxUpstream:
         ]
 
 
-async def _told(body: bytes, when_sent: Callable[[], None]) -> AsyncIterator[bytes]:
+async def _told(body: bytes, work: Work) -> AsyncIterator[bytes]:
     """Told just before: the transport writes it without pausing first, and pauses after (where a cancellation
     would come too soon to be told)."""
-    when_sent()
+    work.begin_generating()
     yield body
 
 

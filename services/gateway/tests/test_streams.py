@@ -2,7 +2,6 @@
 
 import asyncio
 from functools import partial
-from typing import Any
 
 import httpx
 import pytest
@@ -10,18 +9,14 @@ from redis.asyncio import Redis
 
 from services.gateway.entrypoints import generate
 from services.gateway.tests.conftest import GatewayFactory
-from services.gateway.tests.support.accounts import Account, held, open_account
+from services.gateway.tests.support.accounts import Account, open_account
 from services.gateway.tests.support.chat import (
     CHAT,
     STREAMED,
     chunks_in,
     until_generating,
 )
-from services.gateway.tests.support.usage import UsageListener
 from shared.admission.keys import AccountKeys
-from shared.admission.sweep import Swept, sweep
-from shared.contracts.gateway import REVISION_SERVED, REVISION_SWEPT, Outcome
-from shared.ids import RequestId
 from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream
 from tests.support.upstream_wire import MODEL_NAME
@@ -156,37 +151,6 @@ async def test_accounts_take_turns_at_the_upstream(
         "a2",
         "a3",
     ]
-
-
-async def test_a_stream_whose_hold_was_swept_is_cut_and_corrected(
-    gateway: httpx.AsyncClient,
-    account: Account,
-    redis: Redis,
-    upstream: StandInUpstream,
-    usage: UsageListener,
-) -> None:
-    upstream.script = Script(pauses_after=3)
-    async with gateway.stream("POST", CHAT, json=STREAMED, headers=account.headers) as reply:
-        request_id = reply.headers["x-request-id"]
-
-        async def swept() -> bool:
-            """A checkpoint between its look and its step makes a sweep change nothing."""
-            answer = await sweep(redis, account.account_id, RequestId(request_id), older_than_seconds=-1)
-            return isinstance(answer, Swept)
-
-        await eventually(swept)
-        text = (await reply.aread()).decode()
-    assert chunks_in(text)[-1]["error"]["code"] == "upstream_error"
-    assert "[DONE]" not in text
-
-    async def corrected() -> list[Any]:
-        records = [record for record in usage.records() if str(record.request_id) == request_id]
-        return records if len(records) == 2 else []
-
-    first, last = await eventually(corrected)
-    assert (first.revision, last.revision) == (REVISION_SWEPT, REVISION_SERVED)
-    assert (last.tokens_completion, last.outcome) == (3, Outcome.LOST)
-    assert await held(redis, account) == 0
 
 
 async def test_open_requests_are_heard_of_while_they_wait_and_run(

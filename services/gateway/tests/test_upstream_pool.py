@@ -127,6 +127,27 @@ async def all_are_up(client: httpx.AsyncClient) -> bool:
     return all(line.endswith(" 1.0") for line in lines if line.startswith("promptly_gateway_upstream_up{"))
 
 
+async def test_one_bad_answer_is_no_reason_to_take_an_upstream_for_down_but_three_in_a_row_are(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream
+) -> None:
+    bad, good = Script(dies_after=0), Script()
+    upstream.scripts.extend([Script(error=BROKEN), bad, bad, good, bad, bad])
+    for _ in range(6):
+        assert (await gateway.post(CHAT, json=STREAMED, headers=account.headers)).status_code == 200
+        assert await all_are_up(gateway)
+    upstream.script = bad
+    assert (await gateway.post(CHAT, json=STREAMED, headers=account.headers)).status_code == 200
+    assert not await all_are_up(gateway)
+
+
+async def test_an_upstream_that_says_it_is_loading_is_down_at_once(
+    gateway: httpx.AsyncClient, account: Account, upstream: StandInUpstream
+) -> None:
+    upstream.script = Script(error=LOADING)
+    assert (await gateway.post(CHAT, json=STREAMED, headers=account.headers)).status_code == 200
+    assert not await all_are_up(gateway)
+
+
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
 async def test_an_unreachable_upstream_is_passed_over_and_counts_as_down(
     body: dict[str, Any], start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream

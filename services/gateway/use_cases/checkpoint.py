@@ -4,11 +4,13 @@ it has yet to be told again, so that no account opens before.
 """
 
 import asyncio
+import time
 
 import structlog
 from redis.asyncio import Redis
 
 from services.gateway.use_cases import measure
+from services.gateway.use_cases.lease import Lease
 from services.gateway.use_cases.open_request import OpenRequests
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.publish_usage import UsageBus
@@ -32,6 +34,7 @@ class CheckpointLoop:
         unconfirmed: Unconfirmed,
         key_refills: KeyRefills,
         bus: UsageBus,
+        lease: Lease,
     ) -> None:
         self._redis = redis
         self._desk = AdmissionDesk(redis)
@@ -39,16 +42,19 @@ class CheckpointLoop:
         self._unconfirmed = unconfirmed
         self._key_refills = key_refills
         self._bus = bus
+        self._lease = lease
         self._epoch: Epoch | None = None
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
+            asked_at = time.monotonic()
             try:
                 await self._tick()
             except REDIS_ERRORS as error:
                 measure.REDIS_ERRORS.labels("checkpoint").inc()
                 log.warning("checkpoint_failed", reason=type(error).__name__)
+            self._lease.renew(asked_at)
 
     async def _tick(self) -> None:
         self._act_on(await self._desk.checkpoint(self._open_requests.checkpoints()))

@@ -20,7 +20,7 @@ from shared.ids import KeyDigest, RequestId
 
 @dataclass(slots=True, eq=False)
 class OpenRequest:
-    """From its admission to its settlement. `is_generating`: the upstream has the whole request, and may answer.
+    """From its admission to its settlement. `is_generating`: an upstream has the whole request, and may answer.
     `stream` is None when the answer comes in one piece, `whole` until it has come."""
 
     request_id: RequestId
@@ -41,6 +41,9 @@ class OpenRequest:
 
     def begin_generating(self) -> None:
         self.is_generating = True
+
+    def stop_generating(self) -> None:
+        self.is_generating = False
 
     def counts(self) -> Counts | None:
         """Of what is delivered in pieces, so far; of a whole answer, at its end."""
@@ -78,9 +81,9 @@ class OpenRequest:
         )
 
     def cut(self) -> None:
-        """End it from our side. A whole call runs on: nothing of it has been delivered yet."""
-        if self.asked.stream:
-            self._cancel_once()
+        """End it from our side: its hold was swept, or this process is stopping. Of a whole answer nothing has
+        been delivered, and nothing will be."""
+        self._cancel_once()
         self.ending_when_cancelled = Ending.CUT
 
     def revoke(self) -> None:

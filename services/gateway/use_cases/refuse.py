@@ -13,7 +13,7 @@ log = structlog.get_logger()
 async def raise_unless_ok(request: OpenRequest, call: UpstreamCall, reply: UpstreamReply) -> None:
     if reply.status == 200:
         return
-    request.is_generating = False
+    request.stop_generating()
     if is_our_fault(reply.status):
         log.error("upstream_refuses_us", status=reply.status)
     raise refusal_of(reply.status, await reply.read(), call.prompt_field)

@@ -8,6 +8,7 @@ from services.gateway.domain.charge import Ending
 from services.gateway.domain.errors import UpstreamFailed
 from services.gateway.domain.generation import BROKEN_OFF, AnswerStream
 from services.gateway.domain.refusals import key_revoked
+from services.gateway.use_cases.lease import Lease
 from services.gateway.use_cases.open_request import OpenRequest
 from services.gateway.use_cases.refuse import raise_unless_ok
 from services.gateway.use_cases.settle import Settlements
@@ -26,9 +27,12 @@ class Listener(Protocol):
 
 
 class StreamRelay:
-    def __init__(self, upstream: Upstream, slots: UpstreamSlots, settlements: Settlements) -> None:
+    def __init__(
+        self, upstream: Upstream, slots: UpstreamSlots, settlements: Settlements, lease: Lease
+    ) -> None:
         self._upstream = upstream
         self._slots = slots
+        self._lease = lease
         self._settlements = settlements
 
     async def relay(self, request: OpenRequest, stream: AnswerStream, listener: Listener) -> None:
@@ -40,13 +44,13 @@ class StreamRelay:
             request.stopwatch.not_ours()
             async with (
                 self._slots.slot(request.hold.account_id),
-                self._upstream.open_answer(call, request.begin_generating) as reply,
+                self._upstream.open_answer(call, request) as reply,
             ):
                 request.stopwatch.ours()
                 await raise_unless_ok(request, call, reply)
                 ending = Ending.UPSTREAM_BROKE
                 await listener.begin()
-                await _pass_on(request, stream, reply, listener)
+                await self._pass_on(request, stream, reply, listener)
                 ending = Ending.COMPLETED
         except asyncio.CancelledError:
             ending = _cancelled(request, stream, ending)
@@ -56,21 +60,22 @@ class StreamRelay:
         finally:
             self._settlements.end(request, ending)
 
-
-async def _pass_on(
-    request: OpenRequest, stream: AnswerStream, reply: UpstreamReply, listener: Listener
-) -> None:
-    async with aclosing(reply.chunks()) as chunks:
-        async for data in chunks:
-            if passed := stream.feed(data):
-                await listener.send(passed)
-                if not request.stopwatch.has_answered:
-                    request.stopwatch.answered("stream")
-            if stream.failure:
-                raise stream.failure
-            if stream.is_done:
-                return
-    raise UpstreamFailed(BROKEN_OFF)
+    async def _pass_on(
+        self, request: OpenRequest, stream: AnswerStream, reply: UpstreamReply, listener: Listener
+    ) -> None:
+        async with aclosing(reply.chunks()) as chunks:
+            async for data in chunks:
+                if not self._lease.is_fresh:
+                    await self._lease.until_fresh()
+                if passed := stream.feed(data):
+                    await listener.send(passed)
+                    if not request.stopwatch.has_answered:
+                        request.stopwatch.answered("stream")
+                if stream.failure:
+                    raise stream.failure
+                if stream.is_done:
+                    return
+        raise UpstreamFailed(BROKEN_OFF)
 
 
 def _cancelled(request: OpenRequest, stream: AnswerStream, ending: Ending) -> Ending:

@@ -1,6 +1,6 @@
 """What the gateway needs of a model server. The transport behind it is an adapter's business."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -30,14 +30,24 @@ class UpstreamReply(Protocol):
         ...
 
 
+class Work(Protocol):
+    """What a server is doing for a request, as it goes from one to another."""
+
+    def begin_generating(self) -> None:
+        """It has all it needs to begin."""
+        ...
+
+    def stop_generating(self) -> None:
+        """It has failed before it said anything: nobody works on it now."""
+        ...
+
+
 class Upstream(Protocol):
     """Everything raises UpstreamFailed or UpstreamTimedOut when the server does not answer as agreed."""
 
-    def open_answer(
-        self, call: UpstreamCall, when_sent: Callable[[], None]
-    ) -> AbstractAsyncContextManager[UpstreamReply]:
+    def open_answer(self, call: UpstreamCall, work: Work) -> AbstractAsyncContextManager[UpstreamReply]:
         """Send a request and wait for its answer's first bytes; leaving the context closes the connection, which
-        ends the generation. `when_sent` is called once the server has all it needs to begin."""
+        ends the generation."""
         ...
 
     async def count_prompt(self, call: UpstreamCall) -> int:

@@ -15,10 +15,10 @@ import structlog
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
 from services.gateway.domain.errors import Overloaded, UpstreamUnreachable
 from services.gateway.domain.generation import UpstreamCall
-from services.gateway.domain.moving_on import may_move_on
+from services.gateway.domain.moving_on import may_move_on, shows_down
 from services.gateway.domain.upstream_refusals import refusal_of
 from services.gateway.use_cases.slots import RETRY_AFTER_SECONDS, TOO_LONG, UpstreamSlots
-from services.gateway.use_cases.upstream import Model, UpstreamReply
+from services.gateway.use_cases.upstream import Model, UpstreamReply, Work
 from shared.errors import PromptlyError
 
 HEALTH_INTERVAL_SECONDS = 2.0
@@ -31,13 +31,14 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class Member:
-    """One model server. `is_up` as last seen; `running` generations of this process."""
+    """One model server. `is_up` as last seen; `running` generations of this process; `failures` in a row."""
 
     index: int
     upstream: HttpxUpstream
     slots: int
     is_up: bool = False
     running: int = 0
+    failures: int = 0
 
     @property
     def free(self) -> int:
@@ -66,9 +67,7 @@ class PooledUpstream:
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
 
     @asynccontextmanager
-    async def open_answer(
-        self, call: UpstreamCall, when_sent: Callable[[], None]
-    ) -> AsyncIterator[UpstreamReply]:
+    async def open_answer(self, call: UpstreamCall, work: Work) -> AsyncIterator[UpstreamReply]:
         failures: list[PromptlyError] = []
         tried: set[Member] = set()
         while True:
@@ -76,8 +75,9 @@ class PooledUpstream:
             tried.add(member)
             async with AsyncExitStack() as attempt:
                 try:
-                    reply = await self._ask(attempt, member, call, when_sent)
+                    reply = await self._ask(attempt, member, call, work)
                 except PromptlyError as failure:
+                    work.stop_generating()
                     failures.append(failure)
                 else:
                     yield reply
@@ -91,18 +91,21 @@ class PooledUpstream:
         return await self._of_any(lambda upstream: upstream.list_models())
 
     async def _ask(
-        self, attempt: AsyncExitStack, member: Member, call: UpstreamCall, when_sent: Callable[[], None]
+        self, attempt: AsyncExitStack, member: Member, call: UpstreamCall, work: Work
     ) -> UpstreamReply:
         attempt.enter_context(self._seat(member))
         try:
-            reply = await attempt.enter_async_context(member.upstream.open_answer(call, when_sent))
+            reply = await attempt.enter_async_context(member.upstream.open_answer(call, work))
         except PromptlyError as failure:
             self._see(member, failure)
             raise
         if reply.status >= 500:
+            work.stop_generating()
             refusal = refusal_of(reply.status, await reply.read(), call.prompt_field)
-            self._see(member, refusal if reply.status != 500 else None)
+            if reply.status > 500:  # with a plain 500 it still works: it says so itself
+                self._see(member, refusal)
             raise refusal
+        member.failures = 0
         return reply
 
     async def _of_any(self, ask: Callable[[HttpxUpstream], Awaitable[T]]) -> T:
@@ -112,7 +115,8 @@ class PooledUpstream:
                 return await ask(member.upstream)
             except PromptlyError as failure:
                 failures.append(failure)
-                self._see(member, failure if isinstance(failure, UpstreamUnreachable) else None)
+                if isinstance(failure, UpstreamUnreachable):
+                    self._see(member, failure)
             self._go_on(member, failures)
         raise failures[-1]
 
@@ -148,9 +152,9 @@ class PooledUpstream:
     async def _check(self, member: Member) -> None:
         self._mark(member, is_up=await member.upstream.is_healthy())
 
-    def _see(self, member: Member, failure: PromptlyError | None) -> None:
-        """One that is only full is not down."""
-        if failure is not None and not isinstance(failure, Overloaded):
+    def _see(self, member: Member, failure: PromptlyError) -> None:
+        member.failures += not isinstance(failure, Overloaded)
+        if shows_down(failure, member.failures):
             self._mark(member, is_up=False)
 
     def _mark(self, member: Member, *, is_up: bool) -> None:

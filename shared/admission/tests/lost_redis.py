@@ -3,6 +3,8 @@
 What the protocol promises all the same: nothing is generated that was not granted, apart from three bounds.
 """
 
+from typing import Any
+
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 
@@ -82,7 +84,7 @@ class LostRedis(ServedAccount):
 
     def _fall_silent(self, gateway: Gateway) -> None:
         """One that does not work was last heard of before the wait."""
-        said = self.world.run(self.world.redis.hget(SEQUENCES, gateway.name))
+        said: Any = self.world.run(self.world.redis.hget(SEQUENCES, gateway.name))
         if said and not gateway.works:
             sequence, at_ms, untold = map(int, said.split(b":"))
             long_ago = f"{sequence}:{at_ms - HEARD_WITHIN_MS}:{untold}"
