@@ -8,10 +8,18 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
+from services.gateway.adapters.usage_http import HttpUsage
 from services.gateway.domain.chat_request import parse_chat_request
 from services.gateway.domain.generation import CompletionLimits
 from services.gateway.entrypoints.generate import GenerationEndpoint, Path
 from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
+from services.gateway.entrypoints.usage import (
+    PUBLIC_KEY_PATH,
+    USAGE_PATH,
+    PublicKey,
+    UsageList,
+    UsageReceipt,
+)
 from services.gateway.entrypoints.v1 import V1, Routes
 from services.gateway.settings import GatewaySettings
 from services.gateway.use_cases.admit import Admission, AdmissionPolicy
@@ -22,6 +30,7 @@ from services.gateway.use_cases.list_models import Models
 from services.gateway.use_cases.open_request import OpenRequests
 from services.gateway.use_cases.publish_usage import UsageBus, UsageRelay
 from services.gateway.use_cases.read_balance import Balances
+from services.gateway.use_cases.read_usage import Usage
 from services.gateway.use_cases.refill_keys import KeyRefills
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.report_state import State, as_text
@@ -85,6 +94,7 @@ class Gateway:
             utc_now,
         )
         self.state = State(self.slots, self.upstream, self.open_requests, self.unconfirmed, self.backlog)
+        self.usage = Usage(HttpUsage(self.metering), utc_now)
         admission = self._admission(settings)
         self.v1 = V1(
             self._routes(settings, admission),
@@ -111,6 +121,8 @@ class Gateway:
             "/v1/models": {"GET": ModelList(admission, models)},
             MODELS_PATH: {"GET": ModelDetail(admission, models)},
             "/v1/balance": {"GET": BalanceEndpoint(admission, Balances(self.desk, self.refills))},
+            "/v1/usage": {"GET": UsageList(admission, self.usage)},
+            USAGE_PATH: {"GET": UsageReceipt(admission, self.usage)},
         }
 
     def _path(self, settings: GatewaySettings, admission: Admission) -> Path:
@@ -167,6 +179,7 @@ def build_app(settings: GatewaySettings) -> FastAPI:
     readiness.add("upstream", gateway.upstream.list_models)
     app = create_app("gateway", lifespan=gateway.running, readiness=readiness)
     app.add_api_route("/metrics", gateway.metrics)
+    app.add_route(PUBLIC_KEY_PATH, PublicKey(gateway.usage).show)
     app.router.redirect_slashes = False  # /v1 is answered as it is asked, in OpenAI's shape
     app.mount("/v1", gateway.v1)
     return app

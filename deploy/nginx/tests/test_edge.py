@@ -75,6 +75,7 @@ def run_edge(folder: Path, at: dict[str, str], *, mail_port: int | None, trusted
         ("/v1", "gateway"),
         ("/health", "gateway"),
         ("/openapi.json", "gateway"),
+        ("/.well-known/promptly-receipts.pem", "gateway"),
         ("/checkout?pack=pro", "billing"),
         ("/packs", "billing"),
         ("/stripe/webhook", "billing"),

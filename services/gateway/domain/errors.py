@@ -10,7 +10,7 @@ PromptlyError
 ├── KeyRefused              401
 ├── InsufficientQuota       402
 ├── RateLimited             429
-├── UnknownUrl, ModelNotFound 404
+├── UnknownUrl, ModelNotFound, RequestNotPosted 404
 ├── MethodNotAllowed        405
 ├── UpstreamFailed          502
 │   └── UpstreamUnreachable
@@ -19,6 +19,7 @@ PromptlyError
 """
 
 from collections.abc import Iterable
+from uuid import UUID
 
 from shared.errors import Kind, PromptlyError
 
@@ -94,6 +95,20 @@ class ModelNotFound(PromptlyError):
 
     kind = Kind.NOT_FOUND
     code = "model_not_found"
+
+
+class RequestNotPosted(PromptlyError):
+    """A request that the ledger does not know, or not yet."""
+
+    kind = Kind.NOT_FOUND
+    code = "request_not_found"
+
+    def __init__(self, request_id: UUID) -> None:
+        message = (
+            f"No request {request_id} of this account is posted. One that is still running is posted when it has "
+            "ended, usually within a second: ask again then."
+        )
+        super().__init__(message, param="request_id")
 
 
 class MethodNotAllowed(PromptlyError):

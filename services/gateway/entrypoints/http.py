@@ -59,12 +59,17 @@ def header(scope: Scope, name: bytes) -> str:
     return ""
 
 
+def query(scope: Scope) -> str:
+    return str(scope["query_string"], "latin-1")
+
+
 async def send_json(send: Send, status: int, content: bytes, headers: Headers) -> None:
-    content_headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": content_headers + headers})
+    await send_content(send, status, content, [(b"content-type", b"application/json"), *headers])
+
+
+async def send_content(send: Send, status: int, content: bytes, headers: Headers) -> None:
+    length = (b"content-length", str(len(content)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": content})
 
 

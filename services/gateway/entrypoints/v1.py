@@ -14,7 +14,6 @@ from starlette.types import Receive, Scope, Send
 
 from services.gateway.domain.errors import MethodNotAllowed, UnknownUrl
 from services.gateway.entrypoints import http
-from services.gateway.entrypoints.reads import MODELS_PATH
 from services.gateway.use_cases.caller import Caller, KeyClaim
 from services.gateway.use_cases.measure import REQUESTS
 from shared.api_keys import digest_of, parse_api_key
@@ -48,6 +47,7 @@ class V1:
         trusted_proxies: tuple[Network, ...],
     ) -> None:
         self._routes = routes
+        self._below = [route for route in routes if route.endswith("/")]
         self._turn_away = turn_away
         self._key_pepper = key_pepper
         self._trusted_proxies = trusted_proxies
@@ -76,13 +76,12 @@ class V1:
     def _count(self, path: str, status: int, outcome: Outcome | None) -> None:
         if outcome is Outcome.CLIENT_DISCONNECTED:
             status = CLIENT_LEFT
-        route = MODELS_PATH if self._methods_below(path) else path if path in self._routes else OTHER
         ended = outcome or (Outcome.COMPLETED if status < 400 else None)
-        REQUESTS.labels(route, status, ended.value if ended else REFUSED).inc()
+        REQUESTS.labels(self._route(path) or OTHER, status, ended.value if ended else REFUSED).inc()
 
     async def _endpoint(self, scope: Scope, caller: Caller) -> Endpoint:
         path, method = scope["path"], scope["method"]
-        methods = self._routes.get(path) or self._methods_below(path) or {}
+        methods = self._routes.get(self._route(path) or "", {})
         endpoint = methods.get("GET" if method == "HEAD" else method)
         if endpoint is not None:
             return endpoint
@@ -91,10 +90,10 @@ class V1:
             raise UnknownUrl(f"Unknown request URL: {method} {path[:200]}. See /docs for what there is.")
         raise MethodNotAllowed(method, [*methods, "HEAD"] if "GET" in methods else methods)
 
-    def _methods_below(self, path: str) -> Mapping[str, Endpoint] | None:
-        if path.startswith(MODELS_PATH) and len(path) > len(MODELS_PATH):
-            return self._routes.get(MODELS_PATH)
-        return None
+    def _route(self, path: str) -> str | None:
+        if path in self._routes:
+            return None if path.endswith("/") else path
+        return next((route for route in self._below if path.startswith(route)), None)
 
     def _caller(self, scope: Scope) -> Caller:
         address = client_address(scope, self._trusted_proxies)
