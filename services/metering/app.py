@@ -27,6 +27,7 @@ from shared.bus import connection as bus
 from shared.bus.consumer import Consumer
 from shared.bus.publisher import Publisher
 from shared.clock import utc_now
+from shared.http.metrics import add_metrics
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
 from shared.postgres import Pool
@@ -37,6 +38,8 @@ MIRROR_EVERY_SECONDS = 1.0
 """Each commit is mirrored at once; this is for what failed, and for another replica's crash in between."""
 SWEEP_EVERY_SECONDS = 5.0
 FOLLOW_EVERY_SECONDS = 1.0
+MESSAGES_IN_HAND_MAX = 64
+"""Several batches of usage, however small the messages are; of the largest, 12 MB."""
 SUM_UP_EVERY_SECONDS = 2.0
 
 
@@ -64,14 +67,21 @@ def build_app(settings: Settings) -> FastAPI:
             app.include_router(ledger_routes(pool, settings.internal_token))
             app.include_router(account_routes(pool, settings.internal_token))
             background = await stack.enter_async_context(Background())
-            _start(background, pool, redis, consuming, Publisher(publishing))
+            _start(background, settings, pool, redis, consuming, Publisher(publishing))
             yield
 
-    return create_app(SERVICE, lifespan=lifespan, readiness=readiness)
+    app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
+    add_metrics(app)
+    return app
 
 
 def _start(
-    background: Background, pool: Pool, redis: Redis, consuming: bus.Connection, publisher: Publisher
+    background: Background,
+    settings: Settings,
+    pool: Pool,
+    redis: Redis,
+    consuming: bus.Connection,
+    publisher: Publisher,
 ) -> None:
     """Stopped in reverse: first no more messages, then the mirror of what they changed."""
     mirror = Schedule(
@@ -79,7 +89,8 @@ def _start(
     )
     sweep = Schedule("sweep", partial(sweep_stale_holds, redis), every_seconds=SWEEP_EVERY_SECONDS)
     batches = Schedule("batches", partial(_follow_batches, pool, redis), every_seconds=FOLLOW_EVERY_SECONDS)
-    consumer = Consumer(consuming, publisher, SERVICE, event_handler(pool, on_commit=mirror.kick))
+    handle = event_handler(pool, usage_retention=settings.usage_retention, on_commit=mirror.kick)
+    consumer = Consumer(consuming, publisher, SERVICE, handle, prefetch=MESSAGES_IN_HAND_MAX)
     summaries = Schedule("summaries", Summaries(pool).renew, every_seconds=SUM_UP_EVERY_SECONDS)
     background.start("mirror", mirror.run)
     background.start("sweep", sweep.run)

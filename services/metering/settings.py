@@ -1,13 +1,16 @@
 """Where metering's servers are, and with what it signs. The environment is read here and nowhere else."""
 
 from base64 import b64decode
+from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from shared.settings import ServiceSettings
 
 SEED_BYTES = 32
+RETENTION_DAYS_MIN = 90
+"""The database drops nothing younger, whatever it is asked (drop_old_usage)."""
 
 
 def _seed(value: SecretStr) -> SecretStr:
@@ -22,4 +25,10 @@ class Settings(ServiceSettings):
     database_url: str
     redis_url: str
     amqp_url: str
+    usage_retention_days: int = Field(default=400, ge=RETENTION_DAYS_MIN)
     receipt_signing_key: Annotated[SecretStr, AfterValidator(_seed)] | None = None
+
+    @property
+    def usage_retention(self) -> timedelta:
+        """How long the usage of a request is kept, and taken."""
+        return timedelta(days=self.usage_retention_days)

@@ -1,16 +1,21 @@
 """Which batches of usage are posted, by gateway and number: written with their posting, folded later."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from services.metering.domain.batches import Batch, Gap
 from shared.postgres import Connection, Pool
 
 
-async def add_batch(connection: Connection, batch: Batch) -> None:
-    """In the transaction that posts it. Adding it again changes nothing."""
+async def add_batches(connection: Connection, batches: Collection[Batch]) -> None:
+    """In the transaction that posts them, in their order: two transactions never wait for each other. Adding one
+    again changes nothing."""
     await connection.execute(
-        "INSERT INTO posted_batches (gateway, sequence) VALUES ($1, $2) ON CONFLICT DO NOTHING", *batch
+        """
+        INSERT INTO posted_batches (gateway, sequence) SELECT * FROM unnest($1::text[], $2::bigint[])
+        ON CONFLICT DO NOTHING
+        """,
+        *_columns(sorted(batches)),
     )
 
 
@@ -29,8 +34,7 @@ async def list_posted_through(connection: Connection, batches: Iterable[Batch]) 
         WHERE int8range(1, asked.sequence, '[]')
             <@ (coalesce(gateways.posted, '{}') + coalesce(recent.posted, '{}'))
         """,
-        [batch.gateway for batch in asked],
-        [batch.sequence for batch in asked],
+        *_columns(asked),
     )
     return {Batch(row["gateway"], row["sequence"]) for row in rows}
 
@@ -122,3 +126,7 @@ async def give_up_gaps(connection: Connection, now: datetime, *, after: timedelt
 
 async def forget_gateways(connection: Connection, now: datetime, *, unseen_for: timedelta) -> None:
     await connection.execute("DELETE FROM gateways WHERE seen_at <= $1", now - unseen_for)
+
+
+def _columns(batches: Collection[Batch]) -> tuple[list[str], list[int]]:
+    return [batch.gateway for batch in batches], [batch.sequence for batch in batches]

@@ -4,9 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
+import asyncpg
+
 from services.metering.adapters.entries_postgres import list_taken
 from services.metering.domain.postings import Posted, PostedRecord
 from shared.postgres import Connection
+
+ROWS_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+"""What PostgreSQL, or its client, raises when some row of a statement is at fault."""
 
 
 async def list_posted(connection: Connection, request_ids: Collection[UUID]) -> dict[UUID, Posted]:

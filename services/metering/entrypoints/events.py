@@ -1,11 +1,16 @@
-"""From the bus to the use case of each event type. What is committed here is mirrored at once."""
+"""From the bus to the use case of each event type. What is committed here is mirrored at once.
 
-from collections.abc import Callable
+Usage is handled in batches, everything else one by one.
+"""
 
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from services.metering.entrypoints.usage_batches import usage_batches
 from services.metering.use_cases.close_account import close_account
 from services.metering.use_cases.grant_trial import grant_trial
-from services.metering.use_cases.post_usage import post_usage
 from shared.bus.consumer import Handle
+from shared.bus.failures import Leftover
 from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted, AccountRegistered
 from shared.contracts.catalogue import unwrap
@@ -15,19 +20,21 @@ from shared.errors import Poison
 from shared.postgres import Pool
 
 
-def event_handler(pool: Pool, *, on_commit: Callable[[], None]) -> Handle:
+def event_handler(pool: Pool, *, usage_retention: timedelta, on_commit: Callable[[], None]) -> Handle:
     """Raises Poison for a type that metering does not handle: parked, it waits for the code that does."""
+    usage = usage_batches(pool, retention=usage_retention, on_commit=on_commit)
 
-    async def handle(envelope: Envelope) -> None:
+    async def handle(envelope: Envelope) -> Sequence[Leftover]:
+        if envelope.type == UsageRecorded.TYPE:
+            return await usage(envelope)
         match unwrap(envelope):
             case AccountRegistered() as event:
                 await grant_trial(pool, envelope.id, event, utc_now())
             case AccountDeleted() as event:
                 await close_account(pool, envelope.id, event, utc_now())
-            case UsageRecorded() as event:
-                await post_usage(pool, envelope.id, event, utc_now())
             case _:
                 raise Poison(f"metering does not handle {envelope.type}.")
         on_commit()
+        return ()
 
     return handle

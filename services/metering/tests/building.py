@@ -8,12 +8,15 @@ from uuid import UUID
 from services.metering.adapters.accounts_postgres import list_accounts_to_mirror
 from services.metering.adapters.entries_postgres import post_entries
 from services.metering.adapters.grants_postgres import add_grant
+from services.metering.domain.acceptance import Refused
+from services.metering.domain.batches import Batch
 from services.metering.domain.entries import filling
 from services.metering.domain.grants import Grant, GrantKind, NewGrant
 from services.metering.domain.postings import Posted
 from services.metering.use_cases.grant_trial import grant_trial
-from services.metering.use_cases.post_usage import post_usage
+from services.metering.use_cases.post_usage import Delivery, post_usage
 from shared.api_keys import new_account_id
+from shared.clock import utc_now
 from shared.contracts.accounts import AccountRegistered, Trial
 from shared.contracts.gateway import Outcome, UsageRecord, UsageRecorded
 from shared.ids import AccountId, new_uuid7
@@ -22,6 +25,7 @@ from shared.postgres import Pool
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TRIAL_END = datetime(2126, 1, 1, tzinfo=UTC)
 """Far beyond the clocks of the real servers, which some of the tests depend on."""
+RETENTION = timedelta(days=400)
 
 
 def record_for(
@@ -116,11 +120,18 @@ class Books:
             await post_entries(connection, {account_id: [filling(grant)]}, NOON)
 
     async def post(self, *records: UsageRecord, event_id: UUID | None = None) -> None:
-        await post_usage(self.pool, event_id or new_uuid7(), batch(*records), NOON)
+        """All of them can be posted."""
+        assert await self.post_what_can_be(*records, event_id=event_id) == {}
+
+    async def post_what_can_be(self, *records: UsageRecord, event_id: UUID | None = None) -> Refused:
+        return await self.post_deliveries(Delivery(event_id or new_uuid7(), Batch("gateway-1", 1), records))
 
     async def post_batch(self, gateway: str, sequence: int, *records: UsageRecord) -> None:
-        event = UsageRecorded(gateway=gateway, sequence=sequence, records=records)
-        await post_usage(self.pool, new_uuid7(), event, NOON)
+        assert await self.post_deliveries(Delivery(new_uuid7(), Batch(gateway, sequence), records)) == {}
+
+    async def post_deliveries(self, *deliveries: Delivery) -> Refused:
+        """By the clock that made the request ids."""
+        return await post_usage(self.pool, deliveries, retention=RETENTION, now=utc_now())
 
     async def is_to_mirror(self, account_id: AccountId) -> bool:
         return account_id in await list_accounts_to_mirror(self.pool, after=AccountId(""), limit=1000)

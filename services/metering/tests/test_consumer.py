@@ -1,6 +1,6 @@
 """From RabbitMQ to Redis: what the bus delivers, however often and in whatever order, counts once."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from uuid import UUID, uuid4
@@ -10,13 +10,14 @@ from redis.asyncio import Redis
 
 from services.metering.entrypoints.events import event_handler
 from services.metering.entrypoints.schedules import Schedule
-from services.metering.tests.building import NOON, Books, batch, record_for, registered
+from services.metering.tests.building import NOON, RETENTION, Books, batch, record_for, registered
 from services.metering.tests.gateway import Gateway
 from services.metering.tests.running import running
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from shared.api_keys import new_account_id
 from shared.bus.connection import connect
 from shared.bus.consumer import Handle
+from shared.bus.failures import Leftover
 from shared.bus.publisher import Publisher
 from shared.bus.topology import TOPOLOGY, Topology
 from shared.contracts.accounts import AccountDeleted
@@ -73,11 +74,12 @@ def dying_once_after_commit(handle: Handle) -> Handle:
     """Each first delivery loses its acknowledgement, as when the process is killed between the two."""
     killed: set[UUID] = set()
 
-    async def handle_and_die(envelope: Envelope) -> None:
-        await handle(envelope)
+    async def handle_and_die(envelope: Envelope) -> Sequence[Leftover] | None:
+        leftovers = await handle(envelope)
         if envelope.id not in killed:
             killed.add(envelope.id)
             raise ConnectionResetError
+        return leftovers
 
     return handle_and_die
 
@@ -93,7 +95,7 @@ async def running_metering(
     mirror = Schedule(
         "mirror", partial(mirror_changed_accounts, books.pool, redis), every_seconds=POLL_SECONDS
     )
-    handle = fate(event_handler(books.pool, on_commit=mirror.kick))
+    handle = fate(event_handler(books.pool, usage_retention=RETENTION, on_commit=mirror.kick))
     connection = await connect(amqp_url, "test-corner")
     corner = Corner(connection, private_topology())
     async with AsyncExitStack() as stack:

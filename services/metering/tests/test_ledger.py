@@ -2,21 +2,18 @@
 
 import asyncio
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 
-from services.metering.tests.building import NOON, TRIAL_END, Books, batch, record_for, registered
+from services.metering.tests.building import NOON, TRIAL_END, Books, record_for, registered
 from services.metering.use_cases.close_account import close_account
 from services.metering.use_cases.grant_trial import grant_trial
 from services.metering.use_cases.list_daily_usage import list_daily_usage
-from services.metering.use_cases.post_usage import post_usage
 from services.metering.use_cases.read_balance import read_balance
 from shared.api_keys import new_account_id
-from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted
 from shared.contracts.internal.metering import UsageDay
-from shared.errors import NotYet, Poison
+from shared.errors import NotYet
 from shared.ids import AccountId, new_uuid7
 from shared.postgres import Pool
 
@@ -127,41 +124,6 @@ async def test_what_cannot_be_collected_is_recorded_and_the_balance_stays_at_zer
     await books.post(record_for(account_id, 130))
     stored = await books.stored(account_id)
     assert (stored.balance, stored.usage) == (0, [(2, 130, 30)])
-
-
-async def test_usage_of_an_unknown_account_posts_nothing_and_is_posted_once_it_registered(
-    books: Books,
-) -> None:
-    known, unknown, event_id = await books.open_account(), new_account_id(), new_uuid7()
-    event = batch(record_for(known, 10), record_for(unknown, 20))
-    with pytest.raises(NotYet):
-        await post_usage(books.pool, event_id, event, NOON)
-    assert (await books.stored(known)).balance == 1000
-    await grant_trial(books.pool, new_uuid7(), registered(unknown), NOON)
-    await post_usage(books.pool, event_id, event, NOON)
-    assert ((await books.stored(known)).balance, (await books.stored(unknown)).balance) == (990, 980)
-
-
-@pytest.mark.parametrize("revision", [1, 2, 3])
-async def test_a_request_of_another_account_is_refused_with_its_batch(books: Books, revision: int) -> None:
-    owner, other = await books.open_account(), await books.open_account()
-    record = record_for(owner, 10)
-    await books.post(record)
-    with pytest.raises(Poison):
-        await books.post(record.model_copy(update={"account_id": other, "revision": revision}))
-    assert (await books.stored(other)).balance == 1000
-
-
-async def test_a_request_is_kept_by_the_month_of_its_id_whatever_its_age(books: Books) -> None:
-    account_id = await books.open_account()
-    this_month = f"usage_{utc_now():%Y_%m}"
-    homes = {new_uuid7(): this_month, UUID(int=1): "usage_other", UUID(int=(1 << 128) - 1): "usage_other"}
-    await books.post(*(record_for(account_id, 1, request_id=request_id) for request_id in homes))
-    rows = await books.pool.fetch(
-        "SELECT request_id, tableoid::regclass::text AS partition FROM usage WHERE account_id = $1",
-        account_id,
-    )
-    assert {row["request_id"]: row["partition"] for row in rows} == homes
 
 
 async def test_a_deleted_account_has_nothing_to_spend_and_its_books_stay(books: Books) -> None:
