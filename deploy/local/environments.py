@@ -13,7 +13,7 @@ EVERY_SERVICE = (
     *("ACCOUNTS_URL", "METERING_URL", "BILLING_URL", "INFERENCE_*", "TRIAL_*", "LOCAL_FAKES"),
 )
 OWN = {
-    "gateway": ("KEY_PEPPER", "LLAMA_*", "UPSTREAM_*", "QUEUE_*", "*_COMPLETION_TOKENS"),
+    "gateway": ("KEY_PEPPER", "LLAMA_*", "UPSTREAM_*", "QUEUE_*", "*_COMPLETION_TOKENS", "CORS_*"),
     "accounts": ("KEY_PEPPER", "SEALING_PUBLIC_KEY", "REGISTRATION_RATE_LIMIT", "ADMIN_*", "DATABASE_URL"),
     "metering": ("DATABASE_URL",),
     "billing": ("STRIPE_*", "BTCPAY_*", "DATABASE_URL"),

@@ -11,6 +11,7 @@ from services.gateway.adapters.upstream_httpx import HttpxUpstream
 from services.gateway.adapters.usage_http import HttpUsage
 from services.gateway.domain.chat_request import parse_chat_request
 from services.gateway.domain.generation import CompletionLimits
+from services.gateway.entrypoints.cors import Cors
 from services.gateway.entrypoints.generate import GenerationEndpoint, Path
 from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
 from services.gateway.entrypoints.usage import (
@@ -181,5 +182,5 @@ def build_app(settings: GatewaySettings) -> FastAPI:
     app.add_api_route("/metrics", gateway.metrics)
     app.add_route(PUBLIC_KEY_PATH, PublicKey(gateway.usage).show)
     app.router.redirect_slashes = False  # /v1 is answered as it is asked, in OpenAI's shape
-    app.mount("/v1", gateway.v1)
+    app.mount("/v1", Cors(gateway.v1, settings.cors_allowed_origins))
     return app

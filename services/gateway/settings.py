@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError
 
 from shared.settings import CommaSeparated, ServiceSettings
 
+ANY_ORIGIN = "*"
+
 
 def _http_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
     wrong = next((place for place, url in enumerate(urls, start=1) if not _is_http_url(url)), None)
@@ -27,6 +29,21 @@ def _is_http_url(text: str) -> bool:
         return False
 
 
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if origins == (ANY_ORIGIN,):
+        return origins
+    wrong = next((place for place, text in enumerate(origins, start=1) if not _is_origin(text)), None)
+    if wrong is not None:
+        hint = "number {place} is no origin such as https://app.example.com (or * alone, for every origin)"
+        raise PydanticCustomError("origin", hint, {"place": wrong})
+    return origins
+
+
+def _is_origin(text: str) -> bool:
+    """As a browser sends it: scheme, host in small letters, a port, and nothing behind."""
+    return _is_http_url(text) and text == text.lower() and text.count("/") == 2 and not set(text) & set("?#@ ")
+
+
 class GatewaySettings(ServiceSettings):
     redis_url: str
     amqp_url: str
@@ -42,5 +59,6 @@ class GatewaySettings(ServiceSettings):
     queue_timeout_seconds: float = Field(default=30, gt=0)
 
     inference_ip_rate_limit: int = Field(default=120, ge=1)
+    cors_allowed_origins: Annotated[CommaSeparated, AfterValidator(_origins)] = ()
     default_completion_tokens: int = Field(default=8192, ge=1)
     max_completion_tokens: int = Field(default=32768, ge=1)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from services.gateway.settings import GatewaySettings
@@ -25,12 +26,17 @@ PROMPT, COMPLETION = "canary-in-the-prompt", "canary-in-the-completion"
 
 def environment_of(settings: GatewaySettings, port: int) -> dict[str, str]:
     values = {
-        name.upper(): getattr(value, "get_secret_value", lambda value=value: value)()
+        name.upper(): text_of(value)
         for name, value in settings.model_dump(exclude={"trusted_proxies", "internal_token"}).items()
     }
-    values["LLAMA_BASE_URL"] = ",".join(settings.llama_base_url)
     ours = {"INTERNAL_TOKEN": "internal", "LISTEN_PORT": str(port), "LOG_LEVEL": "debug"}
-    return {"PATH": os.environ["PATH"]} | {name: str(value) for name, value in values.items()} | ours
+    return {"PATH": os.environ["PATH"]} | values | ours
+
+
+def text_of(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value.get_secret_value() if isinstance(value, SecretStr) else value)
 
 
 def free_port() -> int:
