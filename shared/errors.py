@@ -21,6 +21,7 @@ class Kind(Enum):
     FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     METHOD = "method"
+    CONFLICT = "conflict"
     TOO_LARGE = "too_large"
     LIMITED = "limited"
     INTERNAL = "internal"

@@ -15,6 +15,7 @@ STATUS_OF_KIND: dict[Kind, int] = {
     Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
     Kind.METHOD: 405,
+    Kind.CONFLICT: 409,
     Kind.TOO_LARGE: 413,
     Kind.LIMITED: 429,
     Kind.INTERNAL: 500,
