@@ -14,7 +14,14 @@ EVERY_SERVICE = (
 )
 OWN = {
     "gateway": ("KEY_PEPPER", "LLAMA_*", "UPSTREAM_*", "QUEUE_*", "*_COMPLETION_TOKENS", "CORS_*"),
-    "accounts": ("KEY_PEPPER", "SEALING_PUBLIC_KEY", "REGISTRATION_RATE_LIMIT", "ADMIN_*", "DATABASE_URL"),
+    "accounts": (
+        "KEY_PEPPER",
+        "KEY_RECOVERY",
+        "SEALING_PUBLIC_KEY",
+        "REGISTRATION_*",
+        "ADMIN_*",
+        "DATABASE_URL",
+    ),
     "metering": ("DATABASE_URL",),
     "billing": ("STRIPE_*", "BTCPAY_*", "DATABASE_URL"),
     "notifier": ("SEALING_PRIVATE_KEY", "SMTP_*", "MAIL_DIR", "DATABASE_URL"),

@@ -11,23 +11,33 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 from starlette.staticfiles import StaticFiles
 
+from services.accounts.adapters.attempts_redis import Attempts
 from services.accounts.adapters.key_desk_redis import KeyDesk, KeyLimits
 from services.accounts.adapters.ledger_http import Ledger
-from services.accounts.adapters.registration_limit_redis import RegistrationLimit
 from services.accounts.domain.trials import TrialTerms
 from services.accounts.entrypoints.dashboard import Dashboard
 from services.accounts.entrypoints.error_pages import show_errors_as_pages
+from services.accounts.entrypoints.holders import Holders
 from services.accounts.entrypoints.internal import internal_routes
+from services.accounts.entrypoints.keys import Keys
 from services.accounts.entrypoints.landing import Landing
 from services.accounts.entrypoints.pages import STATIC_FOLDER, Pages
 from services.accounts.entrypoints.registration import Registration
 from services.accounts.settings import AccountsSettings
+from services.accounts.use_cases.forget import Forget
 from services.accounts.use_cases.identify import Identify
+from services.accounts.use_cases.limit_registrations import WINDOW_SECONDS, LimitRegistrations
+from services.accounts.use_cases.limit_wrong_keys import WINDOW_SECONDS as WRONG_KEYS_WINDOW_SECONDS
+from services.accounts.use_cases.limit_wrong_keys import WRONG_KEYS_MAX, LimitWrongKeys
 from services.accounts.use_cases.list_accounts import ListAccounts
+from services.accounts.use_cases.manage_keys import ManageKeys
 from services.accounts.use_cases.mirror_keys import MirrorKeys
+from services.accounts.use_cases.new_keys import KeySecrets, NewKeys
 from services.accounts.use_cases.open_dashboard import OpenDashboard
+from services.accounts.use_cases.open_session import Sessions
+from services.accounts.use_cases.recover_key import RecoverKey
 from services.accounts.use_cases.refill_key import RefillKey
-from services.accounts.use_cases.register import KeySecrets, Register
+from services.accounts.use_cases.register import Register
 from shared import postgres, redis_client
 from shared.background import Background
 from shared.bus import connection as bus
@@ -85,6 +95,7 @@ def build_app(settings: AccountsSettings) -> FastAPI:
             background = await stack.enter_async_context(Background())
             background.start("outbox_relay", relay.run)
             background.start("key_mirror", mirror.run)
+            background.start("forget", Forget(pool).run)
             yield
 
     app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
@@ -111,21 +122,27 @@ def _limits(settings: AccountsSettings) -> KeyLimits:
 
 def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: _Opened) -> None:
     pepper = settings.key_pepper.get_secret_value().encode()
-    trial_terms = TrialTerms(settings.trial_tokens, settings.trial_expiry_days)
-    register = Register(
-        opened.pool,
-        RegistrationLimit(opened.redis, settings.registration_rate_limit),
-        opened.mirror,
-        opened.relay,
-        KeySecrets(pepper, settings.sealing_public_key),
-        trial_terms,
-    )
+    new_keys = NewKeys(KeySecrets(pepper, settings.sealing_public_key))
     identify = Identify(opened.pool, pepper)
-    open_dashboard = OpenDashboard(identify, opened.ledger)
+    holders = Holders(
+        identify,
+        Sessions(opened.pool),
+        LimitWrongKeys(
+            Attempts(
+                opened.redis,
+                "wrong-key",
+                attempts_max=WRONG_KEYS_MAX,
+                window_seconds=WRONG_KEYS_WINDOW_SECONDS,
+            )
+        ),
+        base_url=settings.base_url,
+        trusted_proxies=settings.trusted_proxies,
+    )
     app.router.routes += [
-        *Landing(pages, trial_terms).routes(),
-        *Registration(pages, register, settings.trusted_proxies).routes(),
-        *Dashboard(pages, open_dashboard).routes(),
+        *Landing(pages, _trial_terms(settings)).routes(),
+        *_registration(settings, pages, opened, new_keys).routes(),
+        *Dashboard(pages, holders, OpenDashboard(opened.pool, opened.ledger)).routes(),
+        *Keys(pages, holders, ManageKeys(opened.pool, opened.mirror, new_keys)).routes(),
     ]
     app.include_router(
         internal_routes(
@@ -135,3 +152,33 @@ def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: 
             settings.internal_token,
         )
     )
+
+
+def _registration(
+    settings: AccountsSettings, pages: Pages, opened: _Opened, new_keys: NewKeys
+) -> Registration:
+    recover = RecoverKey(opened.pool, opened.mirror, opened.relay, new_keys, settings.base_url)
+    confirming = recover if settings.key_recovery == "confirm" else None
+    register = Register(
+        opened.pool,
+        _registration_limit(settings, opened.redis),
+        opened.mirror,
+        opened.relay,
+        new_keys,
+        _trial_terms(settings),
+        confirming,
+    )
+    return Registration(pages, register, confirming, settings.trusted_proxies)
+
+
+def _registration_limit(settings: AccountsSettings, redis: Redis) -> LimitRegistrations:
+    clients_max, addresses_max = settings.registration_rate_limit, settings.registration_address_rate_limit
+    return LimitRegistrations(
+        Attempts(redis, "register", attempts_max=clients_max, window_seconds=WINDOW_SECONDS),
+        Attempts(redis, "register-address", attempts_max=addresses_max, window_seconds=WINDOW_SECONDS),
+        settings.key_pepper.get_secret_value().encode(),
+    )
+
+
+def _trial_terms(settings: AccountsSettings) -> TrialTerms:
+    return TrialTerms(settings.trial_tokens, settings.trial_expiry_days)

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from binascii import Error as NotBase64
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -38,5 +38,7 @@ class AccountsSettings(ServiceSettings):
     trial_tokens: int = Field(default=100_000, ge=0)
     trial_expiry_days: int = Field(default=7, ge=1)
     registration_rate_limit: int = Field(default=10, ge=1)
+    registration_address_rate_limit: int = Field(default=3, ge=1)
+    key_recovery: Literal["immediate", "confirm"] = "immediate"
     inference_user_rate_limit: int = Field(default=60, ge=1)
     inference_concurrency_limit: int = Field(default=16, ge=1)

@@ -66,3 +66,46 @@ async def list_accounts(pool: Pool, *, after: str, limit: int) -> list[AccountSe
         limit,
     )
     return [AccountSeen(AccountId(row["account_id"]), row["created_at"], row["has_trial"]) for row in rows]
+
+
+async def lock(connection: Connection, account_id: AccountId) -> None:
+    """Until the transaction ends, one change of an account's keys at a time."""
+    await connection.execute("SELECT FROM accounts WHERE account_id = $1 FOR NO KEY UPDATE", account_id)
+
+
+async def mark_blocked(connection: Connection, account_id: AccountId, blocked_at: datetime | None) -> bool:
+    """False when it was so before."""
+    changed = await connection.fetchval(
+        """
+        UPDATE accounts SET blocked_at = $2::timestamptz
+        WHERE account_id = $1 AND (blocked_at IS NULL) <> ($2::timestamptz IS NULL) AND deleted_at IS NULL
+        RETURNING account_id
+        """,
+        account_id,
+        blocked_at,
+    )
+    return changed is not None
+
+
+async def erase_person(connection: Connection, account_id: AccountId, *, now: datetime) -> bool:
+    """False when it was done before."""
+    erased = await connection.fetchval(
+        """
+        UPDATE accounts SET email = NULL, deleted_at = $2 WHERE account_id = $1 AND deleted_at IS NULL
+        RETURNING account_id
+        """,
+        account_id,
+        now,
+    )
+    return erased is not None
+
+
+async def forget_events_of_erased(pool: Pool) -> None:
+    """What was published of accounts that are erased: these events may hold the address."""
+    await pool.execute(
+        """
+        DELETE FROM outbox USING accounts
+        WHERE subject = account_id AND deleted_at IS NOT NULL AND published_at IS NOT NULL
+            AND type <> 'accounts.account_deleted.v1'
+        """
+    )

@@ -1,22 +1,12 @@
 """Dashboard sessions in PostgreSQL, by the digest of their token. One ends with its key, its account, or its time."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
+from services.accounts.domain.people import Holder
 from shared.ids import AccountId, KeyDigest, KeyId
 from shared.postgres import Connection, Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Somebody with an active key of an account that is neither blocked nor erased."""
-
-    account_id: AccountId
-    email: str
-    key_id: KeyId
-    key_display: str
 
 
 async def find_holder_by_key(pool: Pool, digest: KeyDigest, *, now: datetime) -> Holder | None:
@@ -83,7 +73,7 @@ async def end_all(connection: Connection, account_id: AccountId) -> None:
     await connection.execute("DELETE FROM sessions WHERE account_id = $1", account_id)
 
 
-async def forget_ended(pool: Pool, *, now: datetime) -> None:
+async def forget_ended(pool: Pool | Connection, *, now: datetime) -> None:
     """Rows of sessions that nobody can use any more."""
     await pool.execute("DELETE FROM sessions WHERE expires_at <= $1", now)
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import Enum
 
+from services.accounts.domain.keys import Key
+
 DAYS_SHOWN = 30
 CHART_HEIGHT = 100
 """Bars are whole percent of the busiest day."""
@@ -53,10 +55,9 @@ class UsageDay:
 class Dashboard:
     """`balance` and `usage` are None while the ledger does not answer or does not know the account yet."""
 
-    email: str
-    key_display: str
     balance: Balance | None
     usage: tuple[UsageDay, ...] | None
+    keys: tuple[Key, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,56 +1,96 @@
-"""The dashboard, opened with a key: by POST from our own form, or with `?key=` from a script or a bookmark.
+"""The dashboard: opened with a key, by form or as `?key=`, and then by the session's cookie.
 
 The key is read and forgotten: no cookie, no link and no redirect carries it.
 """
 
-from datetime import datetime
-
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.accounts.domain.dashboard import Dashboard as Contents
 from services.accounts.domain.dashboard import chart_of
+from services.accounts.domain.keys import GRACES_HOURS, LIFETIMES_DAYS
 from services.accounts.domain.packs import PACKS
+from services.accounts.entrypoints.browsers import may_be_signed_in
+from services.accounts.entrypoints.holders import Holders, SignInNeeded, Visit, WrongKey
 from services.accounts.entrypoints.pages import Pages
 from services.accounts.entrypoints.requests import read_form
 from services.accounts.use_cases.open_dashboard import OpenDashboard
 from shared.clock import utc_now
 
+SEE_OTHER = 303
+
 
 class Dashboard:
-    def __init__(self, pages: Pages, open_dashboard: OpenDashboard) -> None:
+    def __init__(self, pages: Pages, holders: Holders, open_dashboard: OpenDashboard) -> None:
         self._pages = pages
+        self._holders = holders
         self._open_dashboard = open_dashboard
 
     def routes(self) -> list[Route]:
         return [
             Route("/dashboard", self.show, methods=["GET"]),
             Route("/dashboard", self.submit, methods=["POST"]),
+            Route("/dashboard/sign-out", self.sign_out, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
         key = request.query_params.get("key")
-        if key is None:
-            return self._pages.render("open_dashboard.html", refused=False)
-        return await self._open(key)
+        if key is not None:
+            return await self._by_key(request, key)
+        try:
+            visit = await self._holders.visit_by_cookie(request)
+        except SignInNeeded:
+            return self._ask_for_key(request)
+        return await self._page(visit)
 
     async def submit(self, request: Request) -> Response:
-        return await self._open((await read_form(request)).get("key", ""))
+        """A browser goes on to the page itself, so that reloading it sends no key again."""
+        key = (await read_form(request)).get("key", "")
+        if request.headers.get("sec-fetch-site") != "same-origin" or not may_be_signed_in(request):
+            return await self._by_key(request, key)
+        try:
+            visit = await self._holders.visit_by_key(request, key)
+        except WrongKey as error:
+            return self._refuse(error)
+        if not visit.form_token:
+            return await self._page(visit)
+        return self._holders.keep(request, RedirectResponse("/dashboard", SEE_OTHER), visit)
 
-    async def _open(self, key: str) -> Response:
-        contents = await self._open_dashboard(key.strip())
-        if contents is None:
-            return self._pages.render("open_dashboard.html", status=401, refused=True)
-        return self._render(contents, utc_now())
+    async def sign_out(self, request: Request) -> Response:
+        await self._holders.sender_of(request, await read_form(request))
+        response = RedirectResponse("/dashboard", SEE_OTHER)
+        await self._holders.sign_out(request, response)
+        return response
 
-    def _render(self, contents: Contents, now: datetime) -> Response:
+    async def _by_key(self, request: Request, key: str) -> Response:
+        try:
+            visit = await self._holders.visit_by_key(request, key)
+        except WrongKey as error:
+            return self._refuse(error)
+        return self._holders.keep(request, await self._page(visit), visit)
+
+    def _ask_for_key(self, request: Request) -> Response:
+        has_ended = bool(self._holders.cookie.read(request))
+        page = self._pages.render("open_dashboard.html", problem=None, has_ended=has_ended)
+        if has_ended:
+            self._holders.cookie.drop(page)
+        return page
+
+    def _refuse(self, error: WrongKey) -> Response:
+        return self._pages.render("open_dashboard.html", status=401, problem=error.message, has_ended=False)
+
+    async def _page(self, visit: Visit) -> Response:
+        contents, now = await self._open_dashboard(visit.holder), utc_now()
         return self._pages.render(
             "dashboard.html",
-            holder=contents,
+            visit=visit,
+            holder=visit.holder,
             balance=contents.balance,
             trial_state=contents.balance.trial_state(now).value if contents.balance else None,
             usage=contents.usage,
+            keys=contents.keys,
             chart=chart_of(contents.usage or (), today=now.date()),
             packs=PACKS,
+            lifetimes_days=LIFETIMES_DAYS,
+            graces_hours=GRACES_HOURS,
         )

@@ -19,14 +19,16 @@ Handler = Callable[[Request, Any], Awaitable[Response]]
 log = structlog.get_logger()
 
 TITLES = {
+    401: "Please sign in",
+    403: "This is not allowed",
     404: "This page does not exist",
     405: "This page cannot be used that way",
-    429: "Too many registrations",
+    429: "Too many attempts",
     503: "We will be right back",
 }
 SENTENCES = {
-    404: "The address may be mistyped, or the page has moved.",
-    405: "Please go to the start page and follow the links from there.",
+    "Not Found": "The address may be mistyped, or the page has moved.",
+    "Method Not Allowed": "Please go to the start page and follow the links from there.",
 }
 """Where the framework has only a word."""
 
@@ -50,13 +52,14 @@ def _as_page(handler: Handler, pages: Pages) -> Handler:
         if wants_json(request) or request.url.path.startswith(INTERNAL_PREFIX):
             return reply
         status = reply.status_code
+        message = json.loads(bytes(reply.body))["error"]["message"]
         headers = {name: value for name, value in reply.headers.items() if not name.startswith("content-")}
         return pages.render(
             "problem.html",
             status=status,
             headers=headers,
             title=TITLES.get(status, "That did not work"),
-            sentence=SENTENCES.get(status) or json.loads(bytes(reply.body))["error"]["message"],
+            sentence=SENTENCES.get(message, message),
         )
 
     return handle

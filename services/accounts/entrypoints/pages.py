@@ -30,6 +30,9 @@ HEADERS = {
 }
 """Nothing inline, nothing from elsewhere; what a page shows of a person is kept nowhere."""
 
+STRICT_TRANSPORT = {"strict-transport-security": "max-age=31536000"}
+"""Browsers heed it only where TLS brought it."""
+
 
 class Pages:
     def __init__(self, base_url: str) -> None:
@@ -42,13 +45,14 @@ class Pages:
         )
         self._environment.filters |= {"number": _number, "instant": _instant, "short_day": _short_day}
         self._environment.globals |= {"base_url": base_url.rstrip("/"), "asset": _asset_urls().__getitem__}
+        self._transport = STRICT_TRANSPORT if base_url.startswith("https:") else {}
 
     def render(
         self, template: str, *, status: int = 200, headers: Mapping[str, str] | None = None, **values: object
     ) -> HTMLResponse:
         """`values` are what the template names; one that is missing is an error, not a blank."""
         text = self._environment.get_template(template).render(status=status, **values)
-        return HTMLResponse(text, status, headers={**HEADERS, **(headers or {})})
+        return HTMLResponse(text, status, headers={**HEADERS, **self._transport, **(headers or {})})
 
 
 def _asset_urls() -> dict[str, str]:

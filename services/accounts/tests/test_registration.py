@@ -156,6 +156,22 @@ async def test_the_eleventh_registration_of_an_hour_is_429(
         assert elsewhere.status_code == 200
 
 
+async def test_the_fourth_registration_of_an_address_within_an_hour_is_429_wherever_it_comes_from(
+    settings_with: SettingsFactory, redis: Redis
+) -> None:
+    async with serving(settings_with(registration_address_rate_limit=3), redis) as accounts:
+        pages = [
+            await accounts.register("often@example.com", x_forwarded_for=f"203.0.113.{number}")
+            for number in range(4)
+        ]
+        assert [page.status_code for page in pages] == [200] * 3 + [429]
+        assert 3500 < int(pages[-1].headers["retry-after"]) <= 3601
+        assert len(await accounts.keys_of("often@example.com")) == 3
+        names = [name async for name in redis.scan_iter("register-address:*")]
+        assert len(names) == 1
+        assert b"often" not in names[0]
+
+
 async def test_a_wrong_address_does_not_count_towards_the_limit(
     settings_with: SettingsFactory, redis: Redis
 ) -> None:

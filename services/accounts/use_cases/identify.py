@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from services.accounts.adapters import sessions_postgres as sessions
-from services.accounts.adapters.sessions_postgres import Holder
+from services.accounts.domain.people import Holder
 from services.accounts.domain.sessions import (
     TOKEN_LENGTH_MAX,
     form_token_of,

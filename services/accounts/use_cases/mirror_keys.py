@@ -1,7 +1,7 @@
 """Tells Redis what became of each key: at once where possible, and in a loop until it is done.
 
 PostgreSQL is the truth. A record whose version Redis has not been told is unmirrored and stays so until
-the write succeeded; so an outage of Redis delays a tombstone but never loses one.
+the write succeeded; so an outage of Redis delays a tombstone but never loses one. Keys end here, too.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from services.accounts.adapters import api_keys_postgres as api_keys
 from services.accounts.adapters.api_keys_postgres import StoredKey
 from services.accounts.adapters.key_desk_redis import KeyDesk
+from shared.clock import utc_now
 from shared.errors import Unavailable
 from shared.postgres import Pool
 
@@ -48,6 +49,7 @@ class MirrorKeys:
         """For ever, through outages of PostgreSQL and Redis."""
         while True:
             try:
+                await api_keys.revoke_expired(self.pool, now=utc_now())
                 while await self.mirror_batch() == BATCH_KEYS_MAX:
                     pass
             except (*REDIS_ERRORS, *POSTGRES_ERRORS) as error:

@@ -1,4 +1,4 @@
-"""Shows the holder of an active key their balance and usage. The ledger may be away: the page stays."""
+"""Gathers what a holder sees: balance, usage, keys. The ledger may be away: the page stays and says so."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,10 +7,12 @@ from typing import TypeVar
 
 import structlog
 
+from services.accounts.adapters import key_list_postgres as key_list
 from services.accounts.adapters.ledger_http import Ledger
 from services.accounts.domain.dashboard import DAYS_SHOWN, Dashboard
-from services.accounts.use_cases.identify import Identify
+from services.accounts.domain.people import Holder
 from shared.errors import Unavailable
+from shared.postgres import Pool
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -18,19 +20,16 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class OpenDashboard:
-    identify: Identify
+    pool: Pool
     ledger: Ledger
 
-    async def __call__(self, key: str) -> Dashboard | None:
-        """None when this is no key, or none that is active."""
-        holder = await self.identify.by_key(key)
-        if holder is None:
-            return None
-        balance, usage = await asyncio.gather(
+    async def __call__(self, holder: Holder) -> Dashboard:
+        balance, usage, keys = await asyncio.gather(
             _or_none(self.ledger.find_balance(holder.account_id)),
             _or_none(self.ledger.find_usage(holder.account_id, days=DAYS_SHOWN)),
+            key_list.list_keys(self.pool, holder.account_id),
         )
-        return Dashboard(holder.email, holder.key_display, balance, usage)
+        return Dashboard(balance, usage, tuple(keys))
 
 
 async def _or_none(answer: Awaitable[T | None]) -> T | None:

@@ -1,0 +1,20 @@
+// Small comforts; every page works without them.
+
+// A key or a link's token in the address leaves the address bar and the history as soon as the page is there.
+const address = new URL(location.href);
+for (const secret of ["key", "token"]) {
+  if (address.searchParams.has(secret)) {
+    address.searchParams.delete(secret);
+    history.replaceState(null, "", address);
+  }
+}
+
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim());
+    button.textContent = "Copied";
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+}
