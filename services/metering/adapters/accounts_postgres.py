@@ -4,10 +4,17 @@ Rows are locked in the order of their ids, so that two postings never wait for e
 """
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from shared.ids import AccountId
 from shared.postgres import Connection, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class LockedAccount:
+    version: int
+    closed_at: datetime | None
 
 
 async def open_account(connection: Connection, account_id: AccountId, now: datetime) -> None:
@@ -40,6 +47,14 @@ async def lock_accounts(connection: Connection, account_ids: Collection[AccountI
         list(account_ids),
     )
     return {AccountId(row["account_id"]) for row in rows}
+
+
+async def lock_account(connection: Connection, account_id: AccountId) -> LockedAccount | None:
+    """One of them, locked until the transaction ends."""
+    row = await connection.fetchrow(
+        "SELECT version, closed_at FROM accounts WHERE account_id = $1 FOR NO KEY UPDATE", account_id
+    )
+    return None if row is None else LockedAccount(**row)
 
 
 async def find_version(pool: Pool, account_id: AccountId) -> int | None:

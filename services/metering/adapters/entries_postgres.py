@@ -11,7 +11,7 @@ from services.metering.domain.entries import Entry
 from shared.ids import AccountId
 from shared.postgres import Connection
 
-ENTRY_COLUMNS = 6
+ENTRY_COLUMNS = 8
 
 
 async def post_entries(
@@ -20,7 +20,16 @@ async def post_entries(
     """Every account named gets a new version, also one without entries: what was posted of its requests is
     news for Redis too. The caller holds their locks."""
     rows = [
-        (account_id, entry.grant_id, entry.kind, entry.tokens, entry.request_id, entry.revision)
+        (
+            account_id,
+            entry.grant_id,
+            entry.kind,
+            entry.tokens,
+            entry.request_id,
+            entry.revision,
+            entry.reason,
+            entry.purchase_id,
+        )
         for account_id, entries in entries_by_account.items()
         for entry in entries
     ]
@@ -28,9 +37,13 @@ async def post_entries(
     await connection.execute(
         """
         WITH posted AS (
-            INSERT INTO entries (account_id, grant_id, kind, tokens, request_id, revision, created_at)
-            SELECT entry.*, $7
-            FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::integer[]) AS entry
+            INSERT INTO entries (
+                account_id, grant_id, kind, tokens, request_id, revision, reason, purchase_id, created_at
+            )
+            SELECT entry.*, $9
+            FROM unnest(
+                $1::text[], $2::uuid[], $3::text[], $4::bigint[], $5::uuid[], $6::integer[], $7::text[], $8::text[]
+            ) AS entry
             RETURNING account_id, grant_id, tokens
         ), grants_changed AS (
             UPDATE grants SET remaining = grants.remaining + change.tokens
@@ -38,7 +51,7 @@ async def post_entries(
             WHERE grants.grant_id = change.grant_id
         )
         UPDATE accounts SET balance = balance + coalesce(change.tokens, 0), version = version + 1
-        FROM unnest($8::text[]) AS named (account_id)
+        FROM unnest($10::text[]) AS named (account_id)
         LEFT JOIN (
             SELECT account_id, sum(tokens)::bigint AS tokens FROM posted GROUP BY account_id
         ) AS change USING (account_id)

@@ -9,7 +9,7 @@ async def list_grants(pool: Pool, account_id: AccountId, *, limit: int) -> list[
     """Newest first."""
     rows = await pool.fetch(
         """
-        SELECT grant_id, kind, source, tokens, remaining, false AS frozen, expires_at, created_at, closed_at
+        SELECT grant_id, kind, source, tokens, remaining, is_frozen AS frozen, expires_at, created_at, closed_at
         FROM grants WHERE account_id = $1
         ORDER BY created_at DESC, grant_id DESC LIMIT $2
         """,
@@ -25,7 +25,7 @@ async def list_entries(
     """Newest first; those before the entry `before`."""
     rows = await pool.fetch(
         """
-        SELECT entry_id, grant_id, kind, tokens, request_id, NULL AS reason, created_at
+        SELECT entry_id, grant_id, kind, tokens, request_id, reason, created_at
         FROM entries WHERE account_id = $1 AND ($2::bigint IS NULL OR entry_id < $2)
         ORDER BY entry_id DESC LIMIT $3
         """,

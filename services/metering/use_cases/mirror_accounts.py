@@ -22,6 +22,7 @@ from services.metering.adapters.accounts_postgres import (
     mark_mirrored,
 )
 from services.metering.adapters.batches_postgres import list_announced
+from services.metering.adapters.lowerings_postgres import give_up_lowerings_of
 from services.metering.adapters.snapshots_postgres import LedgerSnapshot, read_snapshot
 from services.metering.domain.accounts import AccountUnknown
 from services.metering.domain.batches import batches_of, is_drained, last_of_each
@@ -71,6 +72,7 @@ async def mirror_account(pool: Pool, redis: Redis, account_id: AccountId) -> Wri
 
 async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -> dict[AccountId, Written]:
     passes = await _begin(redis, versions.keys())
+    await _give_up_lost_lowerings(pool, passes)
     new = await _claim_new(pool, passes)
     drains = await _drains(pool, redis, passes)
     ledger = await read_snapshot(
@@ -92,6 +94,13 @@ async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -
 async def _begin(redis: Redis, account_ids: Collection[AccountId]) -> dict[AccountId, Pass]:
     begun = await asyncio.gather(*(begin_pass(redis, account_id) for account_id in account_ids))
     return dict(zip(account_ids, begun, strict=True))
+
+
+async def _give_up_lost_lowerings(pool: Pool, passes: Mapping[AccountId, Pass]) -> None:
+    """Before the ledger is read: what was held in a Redis that is gone is held no longer when this one opens."""
+    lost = [account_id for account_id, begun in passes.items() if not isinstance(begun.account, Open)]
+    if lost:
+        await give_up_lowerings_of(pool, lost)
 
 
 async def _claim_new(pool: Pool, passes: Mapping[AccountId, Pass]) -> set[AccountId]:

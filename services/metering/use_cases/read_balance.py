@@ -25,7 +25,8 @@ async def read_balances(
     """Accounts that the ledger does not know are absent."""
     ledger = await read_snapshot(pool, account_ids)
     balances = {
-        account_id: balance_of(account.grants, now) for account_id, account in ledger.accounts.items()
+        account_id: balance_of(account.grants, now, owed=account.owed)
+        for account_id, account in ledger.accounts.items()
     }
     return {
         account_id: BalanceReply(
@@ -34,7 +35,8 @@ async def read_balances(
             paid=found.paid,
             trial=found.trial,
             trial_expires_at=found.trial_expires_at,
-            debt=0,  # accounts_balance_is_not_negative
+            debt=found.debt,
+            frozen=found.frozen,
         )
         for account_id, found in balances.items()
     }
