@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from services.metering.entrypoints.schedules import Schedule
 from services.metering.entrypoints.usage_routes import usage_routes
 from services.metering.settings import Settings
 from services.metering.use_cases.follow_batches import follow_batches
+from services.metering.use_cases.keep_house import keep_house
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from services.metering.use_cases.read_receipts import Receipts
 from services.metering.use_cases.sum_up_accounts import Summaries
@@ -40,6 +42,7 @@ SWEEP_EVERY_SECONDS = 5.0
 FOLLOW_EVERY_SECONDS = 1.0
 MESSAGES_IN_HAND_MAX = 64
 """Several batches of usage, however small the messages are; of the largest, 12 MB."""
+KEEP_HOUSE_EVERY_SECONDS = 3600.0
 SUM_UP_EVERY_SECONDS = 2.0
 
 
@@ -89,6 +92,11 @@ def _start(
     )
     sweep = Schedule("sweep", partial(sweep_stale_holds, redis), every_seconds=SWEEP_EVERY_SECONDS)
     batches = Schedule("batches", partial(_follow_batches, pool, redis), every_seconds=FOLLOW_EVERY_SECONDS)
+    house = Schedule(
+        "house",
+        partial(_keep_house, pool, settings.usage_retention),
+        every_seconds=KEEP_HOUSE_EVERY_SECONDS,
+    )
     handle = event_handler(pool, usage_retention=settings.usage_retention, on_commit=mirror.kick)
     consumer = Consumer(consuming, publisher, SERVICE, handle, prefetch=MESSAGES_IN_HAND_MAX)
     summaries = Schedule("summaries", Summaries(pool).renew, every_seconds=SUM_UP_EVERY_SECONDS)
@@ -96,11 +104,16 @@ def _start(
     background.start("sweep", sweep.run)
     background.start("batches", batches.run)
     background.start("summaries", summaries.run)
+    background.start("house", house.run)
     background.start("consumer", consumer.run)
 
 
 async def _follow_batches(pool: Pool, redis: Redis) -> None:
     await follow_batches(pool, redis, utc_now())
+
+
+async def _keep_house(pool: Pool, retention: timedelta) -> None:
+    await keep_house(pool, utc_now(), retention=retention)
 
 
 def _signing_key(settings: Settings) -> SigningKey | None:

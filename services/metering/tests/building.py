@@ -129,9 +129,9 @@ class Books:
     async def post_batch(self, gateway: str, sequence: int, *records: UsageRecord) -> None:
         assert await self.post_deliveries(Delivery(new_uuid7(), Batch(gateway, sequence), records)) == {}
 
-    async def post_deliveries(self, *deliveries: Delivery) -> Refused:
+    async def post_deliveries(self, *deliveries: Delivery, retention: timedelta = RETENTION) -> Refused:
         """By the clock that made the request ids."""
-        return await post_usage(self.pool, deliveries, retention=RETENTION, now=utc_now())
+        return await post_usage(self.pool, deliveries, retention=retention, now=utc_now())
 
     async def is_to_mirror(self, account_id: AccountId) -> bool:
         return account_id in await list_accounts_to_mirror(self.pool, after=AccountId(""), limit=1000)
