@@ -22,7 +22,7 @@ OWN = {
         "ADMIN_*",
         "DATABASE_URL",
     ),
-    "metering": ("DATABASE_URL",),
+    "metering": ("DATABASE_URL", "USAGE_RETENTION_DAYS"),
     "billing": ("STRIPE_*", "BTCPAY_*", "DATABASE_URL"),
     "notifier": ("SEALING_PRIVATE_KEY", "SMTP_*", "MAIL_DIR", "DATABASE_URL"),
 }
