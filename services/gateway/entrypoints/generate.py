@@ -169,7 +169,7 @@ class GenerationEndpoint:
         except asyncio.CancelledError:  # this process is stopping
             if not request.is_generating:
                 answering.cancel()
-                raise out_of_service() from None
+                raise out_of_service("stopping") from None
         if gone.done():
             caller.outcome = Outcome.CLIENT_DISCONNECTED
         if gone.done() and not request.is_generating:
@@ -210,7 +210,7 @@ async def _say_farewell(request: OpenRequest, listener: Listener) -> None:
     if not request.was_cut:
         return
     if not listener.has_begun:
-        raise out_of_service()
+        raise out_of_service("cut_before_it_began")
     with suppress(TimeoutError):
         async with asyncio.timeout(FAREWELL_TIMEOUT_SECONDS):
             await listener.end_with(UpstreamFailed(CUT_OFF))

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -36,8 +37,8 @@ def stood_still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def sweep_it(redis: Redis, account: Account) -> RequestId:
-    [name] = await redis.hkeys(AccountKeys(account.account_id).holds)
-    request_id = RequestId(name.decode())
+    names: Any = await redis.hkeys(AccountKeys(account.account_id).holds)
+    request_id = RequestId(names[0].decode())
 
     async def swept() -> bool:
         """A checkpoint between its look and its step makes a sweep change nothing."""
@@ -98,7 +99,7 @@ async def test_a_whole_answer_is_withheld_and_costs_nothing(
 @pytest.mark.usefixtures("stood_still")
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
 async def test_what_was_not_swept_goes_on_after_the_next_checkpoint(
-    body: dict[str, object], gateway: httpx.AsyncClient, account: Account
+    body: dict[str, Any], gateway: httpx.AsyncClient, account: Account
 ) -> None:
     assert (await gateway.post(CHAT, json=body, headers=account.headers)).status_code == 200
 

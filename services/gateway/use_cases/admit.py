@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
 from services.gateway.adapters.refills_http import HttpRefills
-from services.gateway.domain.errors import Overloaded
 from services.gateway.domain.generation import GenerationRequest
 from services.gateway.domain.refusals import error_of, key_refused
 from services.gateway.use_cases.caller import Caller, KeyClaim
 from services.gateway.use_cases.held_waiters import HeldWaiters
-from services.gateway.use_cases.open_account import NOT_READY, open_account
+from services.gateway.use_cases.open_account import not_ready, open_account
 from services.gateway.use_cases.outage import REDIS_ERRORS, redis_failed
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.upstream import Upstream
@@ -71,7 +70,7 @@ class Admission:
                 caller.request_id, ip_subject=caller.ip_subject, ip_limit=limit
             )
         except REDIS_ERRORS as error:
-            raise redis_failed("admit") from error
+            raise redis_failed("admit", error) from error
         self._tell(caller, answer)
         raise key_refused(self._policy.base_url)
 
@@ -108,8 +107,8 @@ class Admission:
                 caller.rate = decision.rate
                 await self._refill(key, decision.missing)
         except REDIS_ERRORS as error:
-            raise redis_failed("admit") from error
-        raise Overloaded(NOT_READY, retry_after_seconds=1)
+            raise redis_failed("admit", error) from error
+        raise not_ready("rounds_used_up")
 
     async def admit(
         self, caller: Caller, asked: GenerationRequest, endpoint: str, *, still_wanted: Callable[[], bool]
@@ -122,7 +121,7 @@ class Admission:
                 return await self._admit(caller, asked, request, key, lambda: still_wanted() and place.take())
         except REDIS_ERRORS as error:
             self._settlements.release_unanswered(key.account_id, caller.request_id)
-            raise redis_failed("admit") from error
+            raise redis_failed("admit", error) from error
         except asyncio.CancelledError:
             self._settlements.release_unanswered(key.account_id, caller.request_id)
             raise
@@ -155,7 +154,7 @@ class Admission:
                 case _:
                     assert_never(decision)
             decision = await self._desk.admit_again(request)
-        raise Overloaded(NOT_READY, retry_after_seconds=1)
+        raise not_ready("rounds_used_up")
 
     def _tell(self, caller: Caller, answer: RateState | Refused) -> None:
         if isinstance(answer, Refused):

@@ -42,7 +42,7 @@ class WholeAnswers:
         except BaseException as ended:  # cancelled as well; nothing was delivered
             self._settlements.end(request, Ending.NOT_ANSWERED)
             if request.was_cut and isinstance(ended, asyncio.CancelledError):
-                raise key_revoked() if request.was_revoked else out_of_service() from None
+                raise key_revoked() if request.was_revoked else out_of_service("hold_swept") from None
             raise
         request.whole = answer
         ending = Ending.REVOKED if request.was_revoked else Ending.COMPLETED

@@ -1,8 +1,7 @@
 """What the caller's account can spend, as Redis knows it; refilled when Redis does not."""
 
 from services.gateway.adapters.refills_http import HttpRefills
-from services.gateway.domain.errors import Overloaded
-from services.gateway.use_cases.open_account import NOT_READY, open_account
+from services.gateway.use_cases.open_account import not_ready, open_account
 from services.gateway.use_cases.outage import REDIS_ERRORS, redis_failed
 from shared.admission.balances import BalanceView
 from shared.admission.desk import AdmissionDesk
@@ -22,7 +21,7 @@ class Balances:
                 await open_account(self._refills, account_id)
                 balance = await self._desk.balance(account_id)
         except REDIS_ERRORS as error:
-            raise redis_failed("balance") from error
+            raise redis_failed("balance", error) from error
         if balance is None:
-            raise Overloaded(NOT_READY, retry_after_seconds=1)
+            raise not_ready("lost_again")
         return balance

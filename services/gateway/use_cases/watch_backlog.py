@@ -27,7 +27,7 @@ class Backlog:
         self._oldest_at_ms: int | None = None
 
     def refusal(self) -> Overloaded | None:
-        return out_of_service() if self.is_full else None
+        return out_of_service("settlement_stream_full") if self.is_full else None
 
     @property
     def oldest_age_seconds(self) -> float:
