@@ -85,24 +85,26 @@ async def count_open(pool: Pool) -> int:
 
 
 async def sum_up(pool: Pool, now: datetime) -> Sums:
-    """Of the accounts that are not closed. A grant that has ended no longer counts, nor one that is frozen; what an
-    account owes comes off what it has."""
+    """Of the accounts that are not closed, each as domain/balances.py has it: what has ended or is frozen does
+    not count, and what is owed comes off."""
     row = await pool.fetchrow(
         """
         SELECT count(*) AS accounts,
-            coalesce(sum(greatest(coalesce(paid + trial, 0) - coalesce(owed, 0), 0)), 0)::bigint AS tokens_available,
+            coalesce(sum(greatest(coalesce(paid, 0) + coalesce(ending, 0) - coalesce(owed, 0), 0)), 0)::bigint
+                AS tokens_available,
             coalesce(sum(greatest(coalesce(owed, 0) - coalesce(paid, 0), 0)), 0)::bigint AS tokens_debt
         FROM accounts LEFT JOIN (
-            SELECT account_id, coalesce(sum(remaining) FILTER (WHERE expires_at IS NULL), 0) AS paid,
-                coalesce(sum(remaining) FILTER (WHERE expires_at IS NOT NULL), 0) AS trial
-            FROM grants
-            WHERE grants.closed_at IS NULL AND (expires_at IS NULL OR expires_at > $1) AND NOT is_frozen
+            SELECT account_id,
+                sum(remaining) FILTER (WHERE expires_at IS NULL AND NOT is_frozen) AS paid,
+                sum(remaining) FILTER (WHERE expires_at > $1) AS ending
+            FROM grants WHERE closed_at IS NULL AND remaining > 0
             GROUP BY account_id
-        ) AS open_grants USING (account_id)
+        ) AS spendable USING (account_id)
         LEFT JOIN (
             SELECT account_id, sum(least(tokens_to_reverse, tokens) - tokens_reversed) AS owed
             FROM purchases JOIN grants USING (grant_id, account_id)
-            WHERE tokens_reversed < tokens_to_reverse GROUP BY account_id
+            WHERE tokens_reversed < tokens_to_reverse
+            GROUP BY account_id
         ) AS debts USING (account_id)
         WHERE accounts.closed_at IS NULL
         """,

@@ -9,10 +9,12 @@ import pytest
 from services.metering.adapters import accounts_postgres
 from services.metering.tests.asking import asking
 from services.metering.tests.building import NOON, Books, record_for
+from services.metering.use_cases.change_purchase import credit_purchase, reverse_purchase
 from services.metering.use_cases.sum_up_accounts import Summaries
 from shared.api_keys import new_account_id
 from shared.clock import utc_now
-from shared.ids import AccountId
+from shared.contracts.billing import PurchaseCompleted, PurchaseReversed
+from shared.ids import AccountId, new_uuid7
 from shared.postgres import Pool
 
 
@@ -126,6 +128,41 @@ async def test_the_totals_are_those_of_all_accounts(client: httpx.AsyncClient, e
     [today] = after["days"]
     earlier = before["days"][0]["requests"] if before["days"] else 0
     assert today["requests"] - earlier == 2
+
+
+def bought(account_id: AccountId, tokens: int) -> PurchaseCompleted:
+    return PurchaseCompleted(
+        purchase_id=f"order-{account_id}",
+        account_id=account_id,
+        tokens=tokens,
+        pack="starter",
+        amount_cents=50,
+        currency="usd",
+        method="stripe",
+        receipt_number="R-1",
+    )
+
+
+def reversed_to(account_id: AccountId, tokens: int) -> PurchaseReversed:
+    return PurchaseReversed(
+        purchase_id=f"order-{account_id}", account_id=account_id, tokens=tokens, reason="refunded", revision=1
+    )
+
+
+async def test_what_is_owed_or_frozen_is_in_no_total(
+    client: httpx.AsyncClient, empty_books: Books, pool: Pool
+) -> None:
+    debtor = await empty_books.open_account(trial=10)
+    await credit_purchase(pool, new_uuid7(), bought(debtor, 100), NOON)
+    await empty_books.post(record_for(debtor, 70, admitted_at=utc_now()))
+    await reverse_purchase(pool, new_uuid7(), reversed_to(debtor, 100), NOON)
+    other = await empty_books.open_account(trial=None, paid=500)
+    await pool.execute("UPDATE grants SET is_frozen = true WHERE account_id = $1", other)
+    balances = await client.post("/internal/balances", json={"account_ids": [debtor, other]})
+    seen = [(each["balance"]["available"], each["balance"]["debt"]) for each in balances.json()["accounts"]]
+    assert seen == [(0, 60), (0, 0)]
+    totals = await ask(client, "/internal/totals")
+    assert (totals["tokens_available"], totals["tokens_debt"]) == (0, 60)
 
 
 async def test_a_sum_rests_long_enough_not_to_weigh(pool: Pool, books: Books) -> None:
