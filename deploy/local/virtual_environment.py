@@ -14,9 +14,10 @@ from deploy.local.progress import Progress
 STAMP = "installed.json"
 
 
-def bring_up_to_date(root: Path, locks: list[str], progress: Progress) -> None:
-    """`locks` are names of files in requirements/. What is installed beside them stays."""
-    folder = root / ".venv"
+def bring_up_to_date(root: Path, locks: list[str], progress: Progress, *, folder: Path | None = None) -> None:
+    """`locks` are names of files in requirements/. What is installed beside them stays. `folder`: another
+    environment than `.venv`."""
+    folder = folder or root / ".venv"
     wanted = {name: digest_of(root / "requirements" / f"{name}.lock") for name in locks}
     missing = [name for name, digest in wanted.items() if _installed(folder).get(name) != digest]
     python = folder / "bin" / "python"
