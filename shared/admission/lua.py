@@ -45,6 +45,14 @@ class Scripts:
 
     async def run(self, *calls: Call) -> list[Any]:
         """Replies in order, in one round trip. Raises redis errors; re-sends only what did not run."""
+        replies = await self.run_each(*calls)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+    async def run_each(self, *calls: Call) -> list[Any]:
+        """The same, but what Redis refuses of one call is that call's reply."""
         loads = self._loads
         if not self._hashes:
             await self._load_after(loads)
@@ -55,9 +63,6 @@ class Scripts:
             again = await self._send([calls[at] for at in unknown])
             for at, reply in zip(unknown, again, strict=True):
                 replies[at] = reply
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
         return replies
 
     async def _send(self, calls: Sequence[Call]) -> list[Any]:
@@ -95,6 +100,10 @@ _scripts: WeakKeyDictionary[Redis, Scripts] = WeakKeyDictionary()
 
 async def run(redis: Redis, *calls: Call) -> list[Any]:
     return await scripts_of(redis).run(*calls)
+
+
+async def run_each(redis: Redis, *calls: Call) -> list[Any]:
+    return await scripts_of(redis).run_each(*calls)
 
 
 def scripts_of(redis: Redis) -> Scripts:

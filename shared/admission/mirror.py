@@ -9,12 +9,14 @@ snapshot contains every batch of the drain.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from shared.admission.desk import REMEMBER_MS
 from shared.admission.keys import AccountKeys
-from shared.admission.lua import Call, run
+from shared.admission.lua import Call, run, run_each
 from shared.ids import AccountId, RequestId
 
 WAIT_BEFORE_OPENING_MS = 1_500
@@ -108,17 +110,32 @@ class Dropped:
 Written = IsOpen | IsClosed | Dropped
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The end of a pass. Without an `opening`, an open account stays open, and any other is closed afterwards."""
+
+    account_id: AccountId
+    snapshot: Snapshot
+    posted_revisions: Mapping[RequestId, int]
+    opening: Opening | None = None
+
+
+async def begin_passes(redis: Redis, account_ids: Sequence[AccountId]) -> dict[AccountId, Pass]:
+    """In one round trip."""
+    names = [AccountKeys(account_id) for account_id in account_ids]
+    calls = [Call("begin_pass", [each.account, each.holds, each.journal]) for each in names]
+    replies = await run(redis, *calls)
+    return {account_id: _pass_of(reply) for account_id, reply in zip(account_ids, replies, strict=True)}
+
+
 async def begin_pass(redis: Redis, account_id: AccountId) -> Pass:
-    names = AccountKeys(account_id)
-    call = Call("begin_pass", [names.account, names.holds, names.journal])
-    [[state, now_ms, opens_at_ms, drain, held, journalled]] = await run(redis, call)
-    request_ids = frozenset(RequestId(request_id.decode()) for request_id in (*held, *journalled))
-    if state == b"open":
-        return Pass(Open(), request_ids)
-    if state == b"absent":
-        return Pass(Absent(now_ms), request_ids)
-    sequences = None if drain is None else json.loads(drain)
-    return Pass(Closed(opens_at_ms, max(opens_at_ms - now_ms, 0), sequences), request_ids)
+    return (await begin_passes(redis, [account_id]))[account_id]
+
+
+async def write_mirrors(redis: Redis, writes: Sequence[Write]) -> list[Written | ResponseError]:
+    """In one round trip. What Redis refuses of one account keeps no other from being written."""
+    replies = await run_each(redis, *map(_call_of, writes))
+    return [reply if isinstance(reply, ResponseError) else _written(reply) for reply in replies]
 
 
 async def write_mirror(
@@ -129,17 +146,31 @@ async def write_mirror(
     *,
     opening: Opening | None = None,
 ) -> Written:
-    """Without an `opening`, an open account stays open, and any other is closed afterwards."""
-    names = AccountKeys(account_id)
-    args: list[str | int | bytes] = [account_id, snapshot.version, snapshot.posted]
-    args += [REMEMBER_MS, WAIT_BEFORE_OPENING_MS, *_args_of(opening), len(snapshot.grants)]
+    [reply] = await run(redis, _call_of(Write(account_id, snapshot, posted_revisions, opening)))
+    return _written(reply)
+
+
+def _pass_of(reply: Sequence[Any]) -> Pass:
+    state, now_ms, opens_at_ms, drain, held, journalled = reply
+    request_ids = frozenset(RequestId(request_id.decode()) for request_id in (*held, *journalled))
+    if state == b"open":
+        return Pass(Open(), request_ids)
+    if state == b"absent":
+        return Pass(Absent(now_ms), request_ids)
+    sequences = None if drain is None else json.loads(drain)
+    return Pass(Closed(opens_at_ms, max(opens_at_ms - now_ms, 0), sequences), request_ids)
+
+
+def _call_of(write: Write) -> Call:
+    names, snapshot = AccountKeys(write.account_id), write.snapshot
+    args: list[str | int | bytes] = [write.account_id, snapshot.version, snapshot.posted]
+    args += [REMEMBER_MS, WAIT_BEFORE_OPENING_MS, *_args_of(write.opening), len(snapshot.grants)]
     for grant_id, tokens, expires_at_ms in snapshot.grants:
         args += [grant_id, tokens, expires_at_ms]
-    for request_id, revision in posted_revisions.items():
+    for request_id, revision in write.posted_revisions.items():
         args += [request_id, revision]
-    keys = [names.account, names.holds, names.leases, names.journal, *map(names.done, posted_revisions)]
-    [reply] = await run(redis, Call("mirror", keys, args))
-    return _written(reply)
+    keys = [names.account, names.holds, names.leases, names.journal, *map(names.done, write.posted_revisions)]
+    return Call("mirror", keys, args)
 
 
 def _args_of(opening: Opening | None) -> tuple[str, int, str]:

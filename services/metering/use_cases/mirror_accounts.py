@@ -7,8 +7,7 @@ the ids were read. A pass that fails, that Redis drops, or that leaves the accou
 so comes again; an account that nothing happened to since Redis lost it opens when somebody asks.
 """
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 import structlog
@@ -40,16 +39,17 @@ from shared.admission.mirror import (
     OpenNew,
     Pass,
     Sequences,
+    Write,
     Written,
-    begin_pass,
-    write_mirror,
+    begin_passes,
+    write_mirrors,
 )
 from shared.admission.sequences import count_untold, read_sequences
 from shared.ids import AccountId, RequestId
 from shared.postgres import Pool
 
-ACCOUNTS_PER_PASS = 32
-"""Each takes a connection to Redis at the same time: half of what the client may open."""
+ACCOUNTS_PER_PASS = 100
+"""Two round trips to Redis for all of them; each keeps it busy for some milliseconds."""
 
 log = structlog.get_logger()
 
@@ -71,7 +71,7 @@ async def mirror_account(pool: Pool, redis: Redis, account_id: AccountId) -> Wri
 
 
 async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -> dict[AccountId, Written]:
-    passes = await _begin(redis, versions.keys())
+    passes = await begin_passes(redis, list(versions))
     await _give_up_lost_lowerings(pool, passes)
     new = await _claim_new(pool, passes)
     drains = await _drains(pool, redis, passes)
@@ -89,11 +89,6 @@ async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -
     opened = {account_id for account_id, outcome in written.items() if outcome == IsOpen()}
     await mark_mirrored(pool, {account_id: versions[account_id] for account_id in opened})
     return written
-
-
-async def _begin(redis: Redis, account_ids: Collection[AccountId]) -> dict[AccountId, Pass]:
-    begun = await asyncio.gather(*(begin_pass(redis, account_id) for account_id in account_ids))
-    return dict(zip(account_ids, begun, strict=True))
 
 
 async def _give_up_lost_lowerings(pool: Pool, passes: Mapping[AccountId, Pass]) -> None:
@@ -149,18 +144,27 @@ async def _write(
     passes: Mapping[AccountId, Pass],
     openings: Mapping[AccountId, Opening | None],
 ) -> dict[AccountId, Written]:
-    async def write(account_id: AccountId) -> Written:
-        snapshot = as_mirrored(ledger.accounts[account_id])
-        posted = _posted_among(passes[account_id].request_ids, ledger.posted_revisions)
-        try:
-            return await write_mirror(redis, account_id, snapshot, posted, opening=openings[account_id])
-        except ResponseError as error:  # of this account alone: the others go on
-            log.error("mirror_refused", account_id=account_id, reason=str(error))
-            return Dropped()
-
-    written = dict(zip(passes, await asyncio.gather(*map(write, passes)), strict=True))
+    writes = [
+        Write(
+            account_id,
+            as_mirrored(ledger.accounts[account_id]),
+            _posted_among(begun.request_ids, ledger.posted_revisions),
+            openings[account_id],
+        )
+        for account_id, begun in passes.items()
+    ]
+    outcomes = map(_written, passes, await write_mirrors(redis, writes))
+    written = dict(zip(passes, outcomes, strict=True))
     _report(passes, written)
     return written
+
+
+def _written(account_id: AccountId, outcome: Written | ResponseError) -> Written:
+    """What Redis refuses of one account concerns no other."""
+    if isinstance(outcome, ResponseError):
+        log.error("mirror_refused", account_id=account_id, reason=str(outcome))
+        return Dropped()
+    return outcome
 
 
 def _report(passes: Mapping[AccountId, Pass], written: Mapping[AccountId, Written]) -> None:
