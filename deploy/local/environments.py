@@ -22,7 +22,10 @@ OWN = {
         "ADMIN_*",
         "DATABASE_URL",
     ),
-    "metering": ("DATABASE_URL", "USAGE_RETENTION_DAYS"),
+    "metering": (
+        *("DATABASE_URL", "USAGE_RETENTION_DAYS", "RECEIPT_SIGNING_KEY"),
+        *("AUDIT_*", "LLAMA_BASE_URL", "LLAMA_API_KEY"),  # the audit reads the model server's counters
+    ),
     "billing": ("STRIPE_*", "BTCPAY_*", "DATABASE_URL"),
     "notifier": ("SEALING_PRIVATE_KEY", "SMTP_*", "MAIL_DIR", "DATABASE_URL"),
 }

@@ -1,6 +1,7 @@
 """The secrets of one local system, made once and kept in its folder, readable by its owner only."""
 
 import secrets
+from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,13 +14,14 @@ ROLE_PASSWORDS = {role: f"{role.upper()}_PASSWORD" for role in ROLES}
 KEPT = ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "RABBITMQ_PASSWORD")
 GENERATED = ("INTERNAL_TOKEN", "KEY_PEPPER", "ADMIN_KEY", "LLAMA_API_KEY", *KEPT, *ROLE_PASSWORDS.values())
 SEALING = ("SEALING_PUBLIC_KEY", "SEALING_PRIVATE_KEY")
+RECEIPTS = "RECEIPT_SIGNING_KEY"
 SECRET_BYTES = 32
 
 
 def load_secrets(path: Path, given: Mapping[str, str]) -> dict[str, str]:
     """What is given wins over what is kept, except for the servers' own passwords."""
     kept = read_env_file(path)
-    missing = [name for name in (*GENERATED, *SEALING) if name not in kept]
+    missing = [name for name in (*GENERATED, *SEALING, RECEIPTS) if name not in kept]
     if missing:
         kept = {**_generate(given), **kept}
         write_secret_file(path, kept)
@@ -30,4 +32,5 @@ def load_secrets(path: Path, given: Mapping[str, str]) -> dict[str, str]:
 def _generate(given: Mapping[str, str]) -> dict[str, str]:
     made = {name: secrets.token_urlsafe(SECRET_BYTES) for name in GENERATED}
     made |= dict(zip(SEALING, new_key_pair(), strict=True))
+    made[RECEIPTS] = b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     return {name: given.get(name, value) for name, value in made.items()}

@@ -41,7 +41,8 @@ def test_nobody_gets_the_superuser_or_an_owner(environments: dict[str, dict[str,
         ("ADMIN_KEY", {"accounts"}),
         ("STRIPE_SECRET_KEY", {"billing"}),
         ("SMTP_PASSWORD", {"notifier"}),
-        ("LLAMA_API_KEY", {"gateway"}),
+        ("LLAMA_API_KEY", {"gateway", "metering"}),
+        ("RECEIPT_SIGNING_KEY", {"metering"}),
     ],
 )
 def test_a_secret_is_known_to_those_who_need_it(

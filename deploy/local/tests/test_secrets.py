@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from deploy.local.secrets import GENERATED, SEALING, load_secrets
+from deploy.local.secrets import GENERATED, RECEIPTS, SEALING, load_secrets
 from shared.sealing import seal, unseal
 
 
 def test_the_second_start_has_the_secrets_of_the_first(tmp_path: Path) -> None:
     first = load_secrets(tmp_path / "secrets.env", {})
     assert load_secrets(tmp_path / "secrets.env", {}) == first
-    assert set(first) == {*GENERATED, *SEALING}
+    assert set(first) == {*GENERATED, *SEALING, RECEIPTS}
 
 
 def test_every_secret_is_its_own(tmp_path: Path) -> None:
