@@ -95,7 +95,9 @@ class GenerationEndpoint:
         self._path = path
 
     async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
-        await self._path.admission.claimed_key(caller)  # nobody's body is not even read
+        await self._path.admission.claimed_key(
+            caller
+        )  # nobody's body is not even read, a stranger's not whole
         asked = await self._read(receive, caller)
         if isinstance(asked, PromptlyError):
             await self._path.admission.authenticate(caller)  # a bad key is told before a bad body
@@ -103,6 +105,7 @@ class GenerationEndpoint:
         gone = asyncio.get_running_loop().create_task(http.disconnected(receive))
         try:
             request = await self._admit(caller, asked, gone)
+            self._refuse_when_full(request)
             if gone.done():
                 caller.outcome = Outcome.CLIENT_DISCONNECTED
                 self._path.settlements.end(request, Ending.NOT_ANSWERED)
@@ -115,12 +118,22 @@ class GenerationEndpoint:
 
     async def _read(self, receive: Receive, caller: Caller) -> GenerationRequest | PromptlyError:
         try:
-            body = await http.read_body(receive)
+            body = await http.read_body(receive, self._known(caller), PARSED_AT_ONCE_BYTES_MAX)
             caller.stopwatch.ours()
             asked = await self._parsed(body)
         except PromptlyError as problem:
             return problem
-        return self._path.backlog.refusal() or asked
+        return asked
+
+    def _known(self, caller: Caller) -> http.BeforeMore:
+        """Raises when its key is not, or has no place left. The admission counts it no second time."""
+        return lambda: self._path.admission.authenticate(caller)
+
+    def _refuse_when_full(self, request: OpenRequest) -> None:
+        """After the money was looked at: who has none hears that first."""
+        if refusal := self._path.backlog.refusal():
+            self._path.settlements.end(request, Ending.NOT_ANSWERED)
+            raise refusal
 
     async def _parsed(self, body: bytes) -> GenerationRequest:
         """A large one beside the event loop, which would stand still meanwhile, and one after the other."""

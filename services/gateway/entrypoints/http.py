@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -18,28 +19,33 @@ BODY_TIMEOUT_SECONDS = 30.0
 IGNORED_FIELDS_SHOWN_MAX = 16
 
 Headers = list[tuple[bytes, bytes]]
+BeforeMore = Callable[[], Awaitable[object]]
 
 
 class ClientGone(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Raises BodyTooLarge, InvalidRequest when it takes too long, ClientGone."""
+async def read_body(receive: Receive, before_more: BeforeMore, small_bytes_max: int) -> bytes:
+    """Raises BodyTooLarge, InvalidRequest when it takes too long, ClientGone, and whatever `before_more` raises,
+    which is asked once when the body has more than `small_bytes_max`."""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-            return await _read_body(receive)
+            return await _read_body(receive, before_more, small_bytes_max)
     except TimeoutError as error:
         raise InvalidRequest("The request body took too long to arrive.") from error
 
 
-async def _read_body(receive: Receive) -> bytes:
-    body = bytearray()
+async def _read_body(receive: Receive, before_more: BeforeMore, small_bytes_max: int) -> bytes:
+    body, is_small = bytearray(), True
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         body += message.get("body", b"")
+        if is_small and len(body) > small_bytes_max:
+            is_small = False
+            await before_more()
         if len(body) > BODY_BYTES_MAX:
             raise BodyTooLarge(f"The request body is larger than {BODY_BYTES_MAX >> 20} MB.")
         if not message.get("more_body"):

@@ -19,7 +19,9 @@ from services.gateway.tests.support.chat import (
     error_of,
 )
 from services.gateway.use_cases import held_waiters
+from services.gateway.use_cases.held_waiters import HeldWaiters
 from shared.admission.mirror import Snapshot, write_mirror
+from shared.api_keys import new_account_id
 from tests.support.upstream import PARIS, Script, StandInUpstream
 
 
@@ -99,10 +101,12 @@ async def test_money_that_stays_held_is_429(
     assert (await running.pop()).status_code == 200
 
 
+@pytest.mark.parametrize("bound", ["HELD_WAITERS_MAX", "HELD_WAITERS_OF_ACCOUNT_MAX"])
 async def test_only_so_many_wait_for_held_money_and_the_next_is_429_at_once(
-    start_gateway: GatewayFactory, redis: Redis, upstream: StandInUpstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(held_waiters, "HELD_WAITERS_MAX", 1)
+    bound: str, start_gateway: GatewayFactory, redis: Redis, upstream: StandInUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(held_waiters, bound, 1)
     gateway = await start_gateway()
     account = await open_account(redis, tokens=60)
     upstream.script = Script(pauses_after=0)
@@ -114,3 +118,14 @@ async def test_only_so_many_wait_for_held_money_and_the_next_is_429_at_once(
     assert "promptly_gateway_held_waiters 1.0" in (await gateway.get("/metrics")).text
     upstream.resume.set()
     assert [(await call).status_code for call in running] == [200, 200]
+
+
+def test_an_account_that_waits_takes_no_place_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held_waiters, "HELD_WAITERS_OF_ACCOUNT_MAX", 2)
+    waiters, one, other = HeldWaiters(), new_account_id(), new_account_id()
+    with waiters.place(one) as first, waiters.place(one) as second, waiters.place(one) as third:
+        assert [first.take(), first.take(), second.take(), third.take()] == [True, True, True, False]
+        with waiters.place(other) as its:
+            assert its.take()
+    with waiters.place(one) as again:
+        assert again.take()

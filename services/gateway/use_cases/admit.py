@@ -117,7 +117,7 @@ class Admission:
         key = await self.claimed_key(caller)
         request = _hold_request(caller, key, asked, endpoint)
         try:
-            with self._held_waiters.place() as place:
+            with self._held_waiters.place(key.account_id) as place:
                 return await self._admit(caller, asked, request, key, lambda: still_wanted() and place.take())
         except REDIS_ERRORS as error:
             self._settlements.release_unanswered(key.account_id, caller.request_id)
