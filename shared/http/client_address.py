@@ -20,10 +20,10 @@ IPV6_LIMIT_PREFIX = 64
 def client_address(scope: Scope, trusted_proxies: tuple[Network, ...]) -> str:
     """The client's address as text."""
     peer = scope["client"][0] if scope.get("client") else UNKNOWN
-    if not _is_trusted(peer, trusted_proxies):
+    if not is_within(peer, trusted_proxies):
         return str(peer)
     for entry in reversed(_forwarded(scope["headers"])):
-        if not _is_trusted(entry, trusted_proxies):
+        if not is_within(entry, trusted_proxies):
             return entry if _parse(entry) else str(peer)
     return str(peer)
 
@@ -43,9 +43,10 @@ def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
     return [entry.strip() for value in values for entry in value.split(",") if entry.strip()]
 
 
-def _is_trusted(text: str, trusted_proxies: tuple[Network, ...]) -> bool:
+def is_within(text: str, networks: tuple[Network, ...]) -> bool:
+    """Whether the text is an address inside one of the networks."""
     address = _parse(text)
-    return address is not None and any(address in network for network in trusted_proxies)
+    return address is not None and any(address in network for network in networks)
 
 
 @lru_cache(maxsize=4096)

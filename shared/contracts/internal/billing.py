@@ -69,3 +69,16 @@ class DecideRequest(Message):
 
     decision: str
     decided_by: str
+
+
+class Reconciled(Message):
+    """`POST /internal/reconcile`: everything compared now. What the provider knew more was booked, events found go
+    through the worker, differences of the ledger were told again; `unanswered` questions got no answer."""
+
+    orders_checked: int
+    orders_changed: int
+    events_found: int
+    ledger_checked: int
+    ledger_differences: int
+    unanswered: int
+    reviews_open: int
