@@ -23,7 +23,7 @@ OWN = {
         "DATABASE_URL",
     ),
     "metering": (
-        *("DATABASE_URL", "USAGE_RETENTION_DAYS", "RECEIPT_SIGNING_KEY"),
+        *("DATABASE_URL", "BALANCE_LOW_TOKENS", "USAGE_RETENTION_DAYS", "RECEIPT_SIGNING_KEY"),
         *("AUDIT_*", "LLAMA_BASE_URL", "LLAMA_API_KEY"),  # the audit reads the model server's counters
     ),
     "billing": ("STRIPE_*", "BTCPAY_*", "DATABASE_URL"),

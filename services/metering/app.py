@@ -11,12 +11,17 @@ from redis.asyncio import Redis
 
 from services.metering.adapters.signing_key_nacl import SigningKey
 from services.metering.entrypoints.account_routes import account_routes
+from services.metering.entrypoints.changes import changes_routes
 from services.metering.entrypoints.events import event_handler
 from services.metering.entrypoints.ledger_routes import ledger_routes
 from services.metering.entrypoints.routes import internal_routes
 from services.metering.entrypoints.schedules import Schedule
 from services.metering.entrypoints.usage_routes import usage_routes
 from services.metering.settings import Settings
+from services.metering.use_cases.adjust_balance import give_up_stuck_lowerings
+from services.metering.use_cases.announce_balances import announce_balances
+from services.metering.use_cases.collect_debts import collect_debts
+from services.metering.use_cases.expire_grants import expire_grants
 from services.metering.use_cases.follow_batches import follow_batches
 from services.metering.use_cases.keep_house import keep_house
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
@@ -32,12 +37,18 @@ from shared.clock import utc_now
 from shared.http.metrics import add_metrics
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
+from shared.outbox import OutboxRelay
 from shared.postgres import Pool
 
 SERVICE = "metering"
 MIGRATIONS = Path(__file__).parent / "migrations"
-MIRROR_EVERY_SECONDS = 1.0
-"""Each commit is mirrored at once; this is for what failed, and for another replica's crash in between."""
+MIRROR_EVERY_SECONDS = 0.5
+"""Each commit is mirrored at once; this is for what failed, for another replica's crash in between, and for what
+an operator writes in SQL (operator.credit), which is to be in Redis within a second."""
+COLLECT_EVERY_SECONDS = 1.0
+EXPIRE_EVERY_SECONDS = 5.0
+GIVE_UP_EVERY_SECONDS = 10.0
+ANNOUNCE_EVERY_SECONDS = 2.0
 SWEEP_EVERY_SECONDS = 5.0
 FOLLOW_EVERY_SECONDS = 1.0
 MESSAGES_IN_HAND_MAX = 64
@@ -69,8 +80,15 @@ def build_app(settings: Settings) -> FastAPI:
             app.include_router(usage_routes(pool, receipts, settings.internal_token))
             app.include_router(ledger_routes(pool, settings.internal_token))
             app.include_router(account_routes(pool, settings.internal_token))
+            mirror = _mirror(pool, redis)
+            changes = changes_routes(pool, redis, settings.internal_token, on_commit=mirror.kick)
+            app.include_router(changes)
             background = await stack.enter_async_context(Background())
-            _start(background, settings, pool, redis, consuming, Publisher(publishing))
+            publisher = Publisher(publishing)
+            background.start("outbox_relay", OutboxRelay(pool, publisher).run)
+            for schedule in _changes_by_themselves(settings, pool, redis):
+                background.start(schedule.name, schedule.run)
+            _start(background, settings, pool, redis, consuming, publisher, mirror)
             yield
 
     app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
@@ -85,11 +103,9 @@ def _start(
     redis: Redis,
     consuming: bus.Connection,
     publisher: Publisher,
+    mirror: Schedule,
 ) -> None:
     """Stopped in reverse: first no more messages, then the mirror of what they changed."""
-    mirror = Schedule(
-        "mirror", partial(mirror_changed_accounts, pool, redis), every_seconds=MIRROR_EVERY_SECONDS
-    )
     sweep = Schedule("sweep", partial(sweep_stale_holds, redis), every_seconds=SWEEP_EVERY_SECONDS)
     batches = Schedule("batches", partial(_follow_batches, pool, redis), every_seconds=FOLLOW_EVERY_SECONDS)
     house = Schedule(
@@ -106,6 +122,35 @@ def _start(
     background.start("summaries", summaries.run)
     background.start("house", house.run)
     background.start("consumer", consumer.run)
+
+
+def _mirror(pool: Pool, redis: Redis) -> Schedule:
+    return Schedule(
+        "mirror", partial(mirror_changed_accounts, pool, redis), every_seconds=MIRROR_EVERY_SECONDS
+    )
+
+
+def _changes_by_themselves(settings: Settings, pool: Pool, redis: Redis) -> list[Schedule]:
+    """What the ledger does because of time, or once nobody is in the way any more."""
+
+    async def collect() -> None:
+        await collect_debts(pool, redis, utc_now())
+
+    async def give_up() -> None:
+        await give_up_stuck_lowerings(pool, utc_now())
+
+    async def announce() -> None:
+        trial_ending = timedelta(days=settings.trial_ending_days)
+        await announce_balances(
+            pool, utc_now(), threshold=settings.balance_low_tokens, trial_ending=trial_ending
+        )
+
+    return [
+        Schedule("collect", collect, every_seconds=COLLECT_EVERY_SECONDS),
+        Schedule("expire", partial(expire_grants, pool, redis), every_seconds=EXPIRE_EVERY_SECONDS),
+        Schedule("give_up", give_up, every_seconds=GIVE_UP_EVERY_SECONDS),
+        Schedule("announce", announce, every_seconds=ANNOUNCE_EVERY_SECONDS),
+    ]
 
 
 async def _follow_batches(pool: Pool, redis: Redis) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from shared.settings import ServiceSettings
+from shared.settings import CommaSeparated, ServiceSettings
 
 SEED_BYTES = 32
 RETENTION_DAYS_MIN = 90
@@ -20,13 +20,20 @@ def _seed(value: SecretStr) -> SecretStr:
 
 
 class Settings(ServiceSettings):
-    """Without `receipt_signing_key` receipts are not signed."""
+    """Without `receipt_signing_key` receipts are not signed. The last five are for the audit."""
 
     database_url: str
     redis_url: str
     amqp_url: str
+    balance_low_tokens: int = Field(default=20_000, ge=0)
+    trial_ending_days: int = Field(default=2, ge=0)
     usage_retention_days: int = Field(default=400, ge=RETENTION_DAYS_MIN)
     receipt_signing_key: Annotated[SecretStr, AfterValidator(_seed)] | None = None
+    audit_every_seconds: float = Field(default=3600, gt=0)
+    accounts_url: str = ""
+    billing_url: str = ""
+    llama_base_url: CommaSeparated = ()
+    llama_api_key: SecretStr = SecretStr("")
 
     @property
     def usage_retention(self) -> timedelta:

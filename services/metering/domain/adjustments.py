@@ -32,6 +32,26 @@ class IdTaken(PromptlyError):
         super().__init__("This id was used before, for another change: give a new one.", param=param)
 
 
+class EndsInThePast(PromptlyError):
+    """A grant that has ended before it is given."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "ends_in_the_past"
+
+    def __init__(self) -> None:
+        super().__init__("The grant would have ended already: give a later end.", param="expires_at")
+
+
+class NothingToChange(PromptlyError):
+    """An adjustment by nothing."""
+
+    kind: ClassVar[Kind] = Kind.INVALID
+    code: ClassVar[str] = "nothing_to_change"
+
+    def __init__(self) -> None:
+        super().__init__("An adjustment adds or takes tokens: give a delta that is not 0.", param="delta")
+
+
 @dataclass(frozen=True, slots=True)
 class Adjustment:
     """`delta` is signed, not 0."""

@@ -18,7 +18,7 @@ class Schedule:
     """One action's rounds, never two at a time. A fault that is no outage ends `run`, and so the process."""
 
     def __init__(self, name: str, action: Callable[[], Awaitable[None]], *, every_seconds: float) -> None:
-        self._name = name
+        self.name = name
         self._action = action
         self._every_seconds = every_seconds
         self._kicked = asyncio.Event()
@@ -33,7 +33,7 @@ class Schedule:
             try:
                 await self._action()
             except OUTAGES as error:
-                log.warning("schedule_failed", schedule=self._name, reason=type(error).__name__)
+                log.warning("schedule_failed", schedule=self.name, reason=type(error).__name__)
                 await asyncio.sleep(self._every_seconds)
             else:
                 await self._wait()

@@ -23,7 +23,13 @@ from services.metering.adapters.lowerings_postgres import (
     give_up_lowering,
     list_stuck_lowerings,
 )
-from services.metering.domain.adjustments import Adjustment, IdTaken, InsufficientBalance, deduct
+from services.metering.domain.adjustments import (
+    Adjustment,
+    IdTaken,
+    InsufficientBalance,
+    NothingToChange,
+    deduct,
+)
 from services.metering.domain.entries import filling
 from services.metering.domain.grants import adjustment_grant
 from services.metering.use_cases.change_account import change_account
@@ -50,7 +56,9 @@ class Lowering:
 
 
 async def adjust_balance(pool: Pool, redis: Redis, adjustment: Adjustment, now: datetime) -> None:
-    """Raises InsufficientBalance, AccountUnknown, AccountDeletedBefore, IdTaken, Unavailable."""
+    """Raises NothingToChange, InsufficientBalance, AccountUnknown, AccountDeletedBefore, IdTaken, Unavailable."""
+    if adjustment.delta == 0:
+        raise NothingToChange
     if adjustment.delta > 0:
         await _add(pool, adjustment, now)
         return

@@ -4,7 +4,6 @@ Each crossing once: what was told is stored in the transaction that puts the eve
 one replica that has the row locked.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from services.metering.adapters.announcements_postgres import (
@@ -28,14 +27,12 @@ SOURCE = "metering"
 ACCOUNTS_PER_BATCH = 100
 
 
-async def announce_balances(
-    pool: Pool, now: datetime, *, threshold: int, trial_ending: timedelta, on_event: Callable[[], None]
-) -> None:
+async def announce_balances(pool: Pool, now: datetime, *, threshold: int, trial_ending: timedelta) -> None:
+    """The outbox's relay looks for events by itself."""
     while await _announce_changed(pool, now, threshold) == ACCOUNTS_PER_BATCH:
-        on_event()
+        pass
     while await _announce_ending(pool, now, trial_ending) == ACCOUNTS_PER_BATCH:
-        on_event()
-    on_event()
+        pass
 
 
 async def _announce_changed(pool: Pool, now: datetime, threshold: int) -> int:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from services.metering.adapters.entries_postgres import post_entries
 from services.metering.adapters.grants_postgres import add_grant, find_owner
-from services.metering.domain.adjustments import IdTaken
+from services.metering.domain.adjustments import EndsInThePast, IdTaken
 from services.metering.domain.entries import filling
 from services.metering.domain.grants import NewGrant
 from services.metering.use_cases.change_account import change_account
@@ -12,7 +12,9 @@ from shared.postgres import Pool
 
 
 async def grant_tokens(pool: Pool, grant: NewGrant, *, reason: str, now: datetime) -> None:
-    """Raises AccountUnknown, AccountDeletedBefore, IdTaken."""
+    """Raises EndsInThePast, AccountUnknown, AccountDeletedBefore, IdTaken."""
+    if grant.expires_at is not None and grant.expires_at <= now:
+        raise EndsInThePast
     async with change_account(pool, grant.account_id) as connection:
         if await add_grant(connection, grant):
             entries = [filling(grant, reason=reason)]

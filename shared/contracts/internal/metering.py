@@ -13,6 +13,8 @@ from shared.contracts.internal.message import Message
 
 ACCOUNTS_PER_REQUEST_MAX = 200
 ROWS_PER_PAGE_MAX = 1000
+TOKENS_PER_CHANGE_MAX = 10**14
+"""Of an operator at once: far beyond any pack, and Redis counts exactly below 2**53."""
 
 
 class MirrorReply(Message):
@@ -127,7 +129,7 @@ class AdjustRequest(Message):
     200 BalanceReply; 400 (`insufficient_balance`) when a deduction is more than is available; 404 unknown."""
 
     adjustment_id: UUID
-    delta: int
+    delta: int = Field(ge=-TOKENS_PER_CHANGE_MAX, le=TOKENS_PER_CHANGE_MAX)
     reason: str = Field(min_length=1, max_length=500)
 
 
@@ -135,7 +137,7 @@ class GrantRequest(Message):
     """`POST /grants`: tokens that end, given by an operator. The same `grant_id` gives once. 200 BalanceReply."""
 
     grant_id: UUID
-    tokens: int = Field(gt=0)
+    tokens: int = Field(gt=0, le=TOKENS_PER_CHANGE_MAX)
     expires_at: AwareDatetime
     reason: str = Field(min_length=1, max_length=500)
 
