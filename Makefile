@@ -8,10 +8,10 @@ LOCAL := exec $(VENV)/python -m deploy.local
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev key check test parked replay lock
+.PHONY: help run up down status logs dev key mail-test check test parked replay lock
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## start everything in the foreground; Ctrl-C stops it
 	@$(INSTALL) run
@@ -40,6 +40,10 @@ dev: ## restart one service on every change of its code: SERVICE=gateway
 key: ## register an address and print its key: EMAIL=you@example.com
 	@$(INSTALLED)
 	@$(LOCAL) key "$$EMAIL"
+
+mail-test: ## send one mail over the mail server as it is set: TO=you@example.com
+	@$(INSTALLED)
+	@$(LOCAL) mail-test "$$TO"
 
 check: ## format, lint, types, architecture and structure
 	@$(INSTALL) check

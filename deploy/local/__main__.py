@@ -1,4 +1,4 @@
-"""python -m deploy.local run|up|down|status|logs|dev|key|parked|replay: the system without containers (see the Makefile)."""
+"""python -m deploy.local run|up|down|status|logs|dev|key|mail-test|parked|replay: the system without containers (see the Makefile)."""
 
 import errno
 import os
@@ -9,13 +9,14 @@ from deploy.local.commands.dev import dev
 from deploy.local.commands.down import down
 from deploy.local.commands.key import key
 from deploy.local.commands.logs import logs
+from deploy.local.commands.mail_test import mail_test
 from deploy.local.commands.run import run
 from deploy.local.commands.status import status
 from deploy.local.commands.up import up
 from deploy.local.failures import LocalFailure
 from deploy.local.settings import load_settings
 
-USAGE = "usage: python -m deploy.local run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | parked | replay [SERVICE]"
+USAGE = "usage: python -m deploy.local run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE]"
 INTERRUPTED = 130
 
 
@@ -40,6 +41,8 @@ def main(arguments: list[str]) -> int:
             return bus(settings, *arguments)
         case ["key", email]:
             return key(settings, email)
+        case ["mail-test", recipient]:
+            return mail_test(settings, recipient)
     raise LocalFailure(USAGE)
 
 

@@ -10,7 +10,16 @@ from deploy.local.secrets import ROLE_PASSWORDS
 
 EVERY_SERVICE = (
     *("BASE_URL", "LOG_LEVEL", "TRUSTED_PROXIES", "INTERNAL_TOKEN", "REDIS_URL", "AMQP_URL"),
-    *("ACCOUNTS_URL", "METERING_URL", "BILLING_URL", "INFERENCE_*", "TRIAL_*", "LOCAL_FAKES"),
+    *(
+        "ACCOUNTS_URL",
+        "METERING_URL",
+        "BILLING_URL",
+        "NOTIFIER_URL",
+        "SITE_NAME",
+        "INFERENCE_*",
+        "TRIAL_*",
+        "LOCAL_FAKES",
+    ),
 )
 OWN = {
     "gateway": ("KEY_PEPPER", "LLAMA_*", "UPSTREAM_*", "QUEUE_*", "*_COMPLETION_TOKENS", "CORS_*"),

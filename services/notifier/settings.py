@@ -8,8 +8,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from services.notifier.adapters.mailer_smtp import TlsMode
+from services.notifier.adapters.letters_jinja import DEFAULT_SITE_NAME
 from services.notifier.domain.letter import parse_sender
+from services.notifier.domain.relay_faults import TlsMode
 from shared.settings import ServiceSettings
 
 SEALING_KEY_BYTES = 32
@@ -32,6 +33,8 @@ class NotifierSettings(ServiceSettings):
 
     database_url: str
     amqp_url: str
+    site_name: str = Field(default=DEFAULT_SITE_NAME, min_length=1, max_length=60, pattern=r"^[^\r\n<>\"]+$")
+    """In subjects and letters, and the sender's name unless SMTP_FROM brings one."""
     sealing_private_key: Annotated[SecretStr, AfterValidator(_sealing_key)]
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)

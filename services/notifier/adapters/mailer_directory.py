@@ -6,6 +6,7 @@ read by their owner only.
 
 import asyncio
 import os
+from email.headerregistry import Address
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -30,9 +31,12 @@ class DirectoryMailer:
             return RelayFailed(code=None)
         return Accepted()
 
-    async def probe(self) -> None:
-        """Raises when files cannot be made there."""
+    async def check(self, _: Address) -> None:
+        """Raises OSError when files cannot be made there."""
         await asyncio.to_thread(self._write, ".probe", b"")
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

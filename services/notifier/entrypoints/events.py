@@ -5,11 +5,13 @@ from collections.abc import Callable
 import structlog
 
 from services.notifier.use_cases.forget_person import forget_person
-from services.notifier.use_cases.request_key_mail import request_key_mail
+from services.notifier.use_cases.request_mail import remember_address, request_mail
 from shared.clock import utc_now
-from shared.contracts.accounts import AccountDeleted, KeyIssued
+from shared.contracts.accounts import AccountDeleted, AccountRegistered, KeyIssued, RecoveryRequested
+from shared.contracts.billing import PurchaseCompleted, PurchaseReversed
 from shared.contracts.catalogue import unwrap
 from shared.contracts.envelope import Envelope
+from shared.contracts.metering import BalanceExhausted, BalanceLow, TrialEnding
 from shared.postgres import Pool
 
 log = structlog.get_logger()
@@ -24,15 +26,25 @@ class Events:
 
     async def handle(self, envelope: Envelope) -> None:
         match unwrap(envelope):
-            case KeyIssued() as issued:
-                await request_key_mail(
+            case (
+                KeyIssued()
+                | RecoveryRequested()
+                | PurchaseCompleted()
+                | PurchaseReversed()
+                | BalanceLow()
+                | BalanceExhausted()
+                | TrialEnding()
+            ) as event:
+                await request_mail(
                     self._pool,
-                    issued,
+                    event,
                     event_id=envelope.id,
                     request_id=envelope.requestid,
                     now=utc_now(),
                 )
                 self._wake()
+            case AccountRegistered() as registered:
+                await remember_address(self._pool, registered, event_id=envelope.id)
             case AccountDeleted() as deleted:
                 await forget_person(self._pool, deleted, event_id=envelope.id)
             case event:

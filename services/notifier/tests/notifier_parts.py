@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from services.notifier.adapters.letters_jinja import Letters
-from services.notifier.adapters.mailer_smtp import Relay, SmtpMailer, TlsMode
+from services.notifier.adapters.mailer_smtp import Relay, SmtpMailer
 from services.notifier.adapters.mails_postgres import MailTable
 from services.notifier.domain.letter import parse_sender
+from services.notifier.domain.relay_faults import TlsMode
 from services.notifier.entrypoints.events import Events
 from services.notifier.tests.notifier_process import PRIVATE_KEY, Issued
 from services.notifier.tests.smtp_server import HOST, Mailbox
@@ -31,19 +32,23 @@ class Notifier:
     async def deliver(self, *, private_key: str = PRIVATE_KEY) -> bool:
         sender = parse_sender("keys@promptly.test", default_name="Promptly")
         relay = Relay(HOST, self.mailbox.port, TlsMode.NONE, own_name="promptly.test")
+        mailer = SmtpMailer(relay, tls_context=ssl.create_default_context())
         delivery = MailDelivery(
             MailTable(self.pool),
             Letters("https://promptly.test"),
-            SmtpMailer(relay, tls_context=ssl.create_default_context()),
+            mailer,
             letterhead=Letterhead(sender, "promptly.test"),
             private_key=private_key,
             clock=lambda: self.now,
         )
-        return await delivery.deliver_next(jitter=0)
+        try:
+            return await delivery.deliver_next(jitter=0)
+        finally:
+            await mailer.close()
 
     async def row(self, issued: Issued) -> dict[str, Any]:
         row = await self.pool.fetchrow(
-            "SELECT state, recipient, sealed_key, attempts, last_code, sent_at FROM mails WHERE event_id = $1",
+            "SELECT state, recipient, sealed_secret, attempts, last_code, sent_at FROM mails WHERE event_id = $1",
             issued.envelope.id,
         )
         assert row is not None

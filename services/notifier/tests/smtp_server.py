@@ -33,6 +33,12 @@ class Mailbox:
     is_holding: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
+    connections: list[Any] = field(default_factory=list)
+    """All transports that were ever opened."""
+
+    def hang_up(self) -> None:
+        for transport in self.connections:
+            transport.abort()
 
     async def handle_MAIL(  # noqa: N802
         self, server: Any, _session: Any, envelope: Any, address: str, _options: Any
@@ -75,8 +81,14 @@ async def smtp_server(
     """On a free port, until the block ends."""
     mailbox = Mailbox()
     loop = asyncio.get_running_loop()
+
+    class Counted(SMTP):
+        def connection_made(self, transport: Any) -> None:
+            mailbox.connections.append(transport)
+            super().connection_made(transport)
+
     server = await loop.create_server(
-        lambda: SMTP(mailbox, hostname="relay.test", loop=loop, **options), HOST, 0, ssl=implicit_tls
+        lambda: Counted(mailbox, hostname="relay.test", loop=loop, **options), HOST, 0, ssl=implicit_tls
     )
     mailbox.port = server.sockets[0].getsockname()[1]
     async with server:
@@ -85,7 +97,8 @@ async def smtp_server(
 
 def authenticator(*credentials: Any) -> AuthResult:
     login = credentials[-1]
-    return AuthResult(success=(login.login, login.password) == (USER, PASSWORD))
+    # handled=False: the server itself answers 535
+    return AuthResult(success=(login.login, login.password) == (USER, PASSWORD), handled=False)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ async def test_an_issued_key_is_mailed_and_its_sealed_copy_erased(notifier: Noti
     assert mail["Message-ID"] == f"<{issued.envelope.id}@promptly.test>"
     assert notifier.mailbox.recipients == [[issued.email]]
     row = await notifier.row(issued)
-    assert (row["state"], row["sealed_key"], row["sent_at"]) == ("sent", None, notifier.now)
+    assert (row["state"], row["sealed_secret"], row["sent_at"]) == ("sent", None, notifier.now)
     assert not await notifier.deliver()
 
 
@@ -74,7 +74,7 @@ async def test_a_greylisted_mail_comes_again(notifier: Notifier) -> None:
     assert await notifier.deliver()
     assert not await notifier.deliver()
     row = await notifier.row(issued)
-    assert (row["state"], row["last_code"], row["sealed_key"] is None) == ("pending", 451, False)
+    assert (row["state"], row["last_code"], row["sealed_secret"] is None) == ("pending", 451, False)
     notifier.now += SOON
     assert await notifier.deliver()
     assert (await notifier.row(issued))["state"] == "sent"
@@ -154,7 +154,7 @@ async def test_an_acceptance_counts_however_late_it_is_told(notifier: Notifier) 
     notifier.now += LEASE
     assert await table.claim_due(notifier.now)
     await table.record(stalled, Sent(), notifier.now)
-    assert (await notifier.row(issued))["sealed_key"] is None
+    assert (await notifier.row(issued))["sealed_secret"] is None
 
 
 async def test_a_key_sealed_to_another_notifier_waits_for_the_right_private_key(notifier: Notifier) -> None:
@@ -207,5 +207,5 @@ async def test_neither_key_nor_address_reaches_the_logs(
 
 async def test_the_table_refuses_a_sent_mail_that_keeps_its_key(notifier: Notifier) -> None:
     await notifier.receive(issue_key().envelope)
-    with pytest.raises(asyncpg.CheckViolationError, match="sent_mail_has_no_key"):
+    with pytest.raises(asyncpg.CheckViolationError, match="sent_mail_has_no_secret"):
         await notifier.pool.execute("UPDATE mails SET state = 'sent', sent_at = now()")

@@ -1,4 +1,4 @@
-"""The key mail as its reader gets it: in both parts, in every client, to one address."""
+"""Mails as their readers get them: in both parts, in every client, to one address."""
 
 import re
 from datetime import UTC, datetime
@@ -10,26 +10,42 @@ import pytest
 
 from services.notifier.adapters.letters_jinja import Letters
 from services.notifier.domain.letter import Letter, Unmailable, compose, parse_sender
-from services.notifier.domain.mail import KeyMail, MailKind
+from services.notifier.domain.mail import SECRET_KINDS, Facts, Mail, MailKind
 from shared.api_keys import new_api_key
 from shared.ids import AccountId
 
 ACCOUNT = AccountId("Ab3dE5gH")
 KEY = new_api_key(ACCOUNT)
+LINK = "https://promptly.test/recover?token=abc"
+FACTS: dict[MailKind, Facts] = {kind: {} for kind in MailKind} | {
+    MailKind.RECOVERY_LINK: {"expires_at": "2026-11-23T13:00:00+00:00"},
+    MailKind.PURCHASE_COMPLETED: {
+        "pack": "standard",
+        "tokens": 25_000_000,
+        "amount": "2.00 USD",
+        "method": "card",
+        "receipt_number": "2026-000042",
+    },
+    MailKind.PURCHASE_REVERSED: {"tokens": 5_000_000, "reason": "refunded"},
+    MailKind.BALANCE_LOW: {"tokens": 9_500, "threshold": 10_000},
+    MailKind.TRIAL_ENDING: {"tokens": 40_000, "expires_at": "2026-11-25T12:00:00+00:00"},
+}
+SECRET = dict.fromkeys(SECRET_KINDS, KEY) | {MailKind.RECOVERY_LINK: LINK}
+SAYS = {
+    MailKind.KEY_RECOVERED: ("stopped working", KEY),
+    MailKind.RECOVERY_LINK: (LINK, "23 November 2026, 13:00 UTC", "do nothing"),
+    MailKind.PURCHASE_COMPLETED: ("2026-000042", "standard", "25,000,000", "2.00 USD by card"),
+    MailKind.PURCHASE_REVERSED: ("refunded", "5,000,000", "next purchase"),
+    MailKind.BALANCE_LOW: ("9,500", "10,000", "402"),
+    MailKind.BALANCE_EXHAUSTED: ("used up", "402"),
+    MailKind.TRIAL_ENDING: ("25 November 2026, 12:00 UTC", "40,000"),
+}
 SENDER = parse_sender("keys@promptly.test", default_name="Promptly")
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def letter(kind: MailKind, base_url: str = "https://promptly.test") -> Letter:
-    mail = KeyMail(
-        event_id=UUID(int=1),
-        account_id=ACCOUNT,
-        recipient="ada@example.com",
-        kind=kind,
-        sealed_key="",
-        key_display="",
-    )
-    return Letters(base_url).key_letter(mail, KEY)
+    return Letters(base_url).write(Mail(UUID(int=1), ACCOUNT, kind, FACTS[kind]), SECRET.get(kind))
 
 
 def sent(kind: MailKind = MailKind.KEY_REGISTERED, recipient: str = "ada@example.com") -> EmailMessage:
@@ -71,6 +87,46 @@ def test_a_replaced_key_says_that_the_old_one_has_stopped() -> None:
     for kind in ("plain", "html"):
         assert "stopped working" in " ".join(part(sent(MailKind.KEY_REPLACED), kind).split())
         assert "stopped working" not in " ".join(part(sent(MailKind.KEY_REGISTERED), kind).split())
+
+
+@pytest.mark.parametrize("part_kind", ["plain", "html"])
+@pytest.mark.parametrize("kind", SAYS)
+def test_both_parts_say_what_there_is_to_know(kind: MailKind, part_kind: str) -> None:
+    text = " ".join(part(sent(kind), part_kind).split())
+    for wanted in SAYS[kind]:
+        assert wanted in text
+
+
+@pytest.mark.parametrize("kind", MailKind)
+def test_every_mail_can_be_read_in_the_dark_and_on_any_terminal(kind: MailKind) -> None:
+    message = sent(kind)
+    html = part(message, "html")
+    assert '<meta name="color-scheme" content="light dark">' in html
+    assert "prefers-color-scheme: dark" in html
+    assert max(map(len, part(message, "plain").splitlines())) <= 90
+    assert "Promptly" in message["Subject"]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "reason", "says"),
+    [(0, "refunded", "all of its tokens are yours again"), (7, "dispute_lost", "dispute ended against us")],
+)
+def test_a_reversal_says_why_and_a_withdrawn_one_that_it_was(tokens: int, reason: str, says: str) -> None:
+    facts: Facts = {"tokens": tokens, "reason": reason}
+    written = Letters("https://x.test").write(
+        Mail(UUID(int=1), ACCOUNT, MailKind.PURCHASE_REVERSED, facts), None
+    )
+    for text in (written.text, written.html):
+        assert says in " ".join(text.split())
+        assert ("next purchase" in " ".join(text.split())) == (tokens > 0)
+
+
+def test_the_site_has_the_name_that_the_operator_gave_it() -> None:
+    facts = FACTS[MailKind.BALANCE_LOW]
+    written = Letters("https://x.test", "Ada's Models").write(
+        Mail(UUID(int=1), ACCOUNT, MailKind.BALANCE_LOW, facts), None
+    )
+    assert written.subject == "Your Ada's Models balance is low"
 
 
 def test_html_escapes_what_it_shows() -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from services.notifier.adapters.mailer_directory import DirectoryMailer
-from services.notifier.adapters.mailer_smtp import Relay, SmtpMailer, TlsMode
+from services.notifier.adapters.mailer_smtp import Relay, SmtpMailer
 from services.notifier.domain.delivery import Accepted, MailRefused, RelayFailed
 from services.notifier.domain.letter import Letter, compose, parse_sender
+from services.notifier.domain.relay_faults import RelayUnusable, TlsMode
 from services.notifier.tests.smtp_server import (
     HANG_UP,
     HOLD,
@@ -27,6 +28,7 @@ from services.notifier.tests.smtp_server import (
 )
 
 TIMEOUT_SECONDS = 0.3
+SENDER = parse_sender("keys@promptly.test", default_name="Promptly")
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 def message(recipient: str = "ada@example.com") -> EmailMessage:
     return compose(
         Letter("Hello", "Hello\n", "<p>Hello</p>"),
-        sender=parse_sender("keys@promptly.test", default_name="Promptly"),
+        sender=SENDER,
         recipient=recipient,
         message_id="1@promptly.test",
         now=datetime(2026, 11, 23, 12, tzinfo=UTC),
@@ -112,8 +114,8 @@ async def test_a_closed_port_is_no_error_of_the_mail() -> None:
     async with smtp_server() as gone:
         pass
     assert await mailer(gone.port).send(message()) == RelayFailed(None)
-    with pytest.raises(OSError):
-        await mailer(gone.port).probe()
+    with pytest.raises(RelayUnusable, match="SMTP_HOST, SMTP_PORT"):
+        await mailer(gone.port).check(SENDER)
 
 
 async def test_starttls_is_used_and_the_password_told(certificate: Certificate) -> None:
@@ -122,7 +124,7 @@ async def test_starttls_is_used_and_the_password_told(certificate: Certificate) 
     ) as mailbox:
         starttls = mailer(mailbox.port, TlsMode.STARTTLS, context=certificate.believer, password=PASSWORD)
         assert await starttls.send(message()) == Accepted()
-        await starttls.probe()
+        await starttls.check(SENDER)
     assert len(mailbox.mails) == 1
 
 
@@ -172,4 +174,4 @@ async def test_a_folder_that_cannot_be_written_is_no_error_of_the_mail(tmp_path:
     impossible = DirectoryMailer(tmp_path / "file" / "mail")
     assert await impossible.send(message()) == RelayFailed(None)
     with pytest.raises(OSError):
-        await impossible.probe()
+        await impossible.check(SENDER)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.notifier.adapters.mailer_smtp import TlsMode
+from services.notifier.domain.relay_faults import TlsMode
 from services.notifier.settings import NotifierSettings
 from shared.settings import load
 

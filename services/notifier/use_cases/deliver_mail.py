@@ -1,8 +1,8 @@
 """Deliver the mail that is due: claim it, write it, hand it over, record what came of it.
 
 The claim is committed before the dialogue begins, so that a crash anywhere leaves a mail that is sent again
-when its lease ends: a duplicate with the same Message-ID is better than silence. The key is in clear only here,
-between unsealing and handing over.
+when its lease ends: a duplicate with the same Message-ID is better than silence. A key or link is in clear only
+here, between unsealing and handing over.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,10 @@ import structlog
 
 from services.notifier.adapters.letters_jinja import Letters
 from services.notifier.adapters.mails_postgres import MailTable
-from services.notifier.domain.delivery import Attempt, Outcome, Refused, RelayFailed, Sent, decide
+from services.notifier.domain.delivery import Attempt, GivenUp, Outcome, Refused, RelayFailed, Sent, decide
 from services.notifier.domain.letter import Unmailable, compose
-from services.notifier.domain.mail import ClaimedMail, KeyMail
+from services.notifier.domain.mail import ClaimedMail
+from services.notifier.use_cases import measure
 from shared.clock import utc_now
 from shared.sealing import CannotUnseal, unseal
 
@@ -30,7 +31,11 @@ class Mailer(Protocol):
 
     async def send(self, message: EmailMessage) -> Attempt: ...
 
-    async def probe(self) -> None: ...
+    async def check(self, sender: Address) -> None:
+        """As far as a mail would go, without one. Raises RelayUnusable or OSError."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +77,19 @@ class MailDelivery:
 
     async def _deliver(self, claimed: ClaimedMail, jitter: float) -> None:
         if claimed.was_interrupted:
+            measure.POSSIBLE_DUPLICATES.inc()
             log.warning("mail_may_be_a_duplicate", event_id=str(claimed.mail.event_id))
         outcome = await self._attempt(claimed, jitter)
-        await self._mails.record(claimed, outcome, self._clock())
+        now = self._clock()
+        await self._mails.record(claimed, outcome, now)
+        measure.count(claimed, outcome, now)
         _tell(claimed, outcome)
 
     async def _attempt(self, claimed: ClaimedMail, jitter: float) -> Outcome:
+        if claimed.mail.is_too_late(self._clock()):
+            return GivenUp(code=None)
         try:
-            attempt = await self._mailer.send(self._write(claimed.mail))
+            attempt = await self._mailer.send(self._write(claimed))
         except Unmailable:
             return Refused(code=None)
         except CannotUnseal:
@@ -93,11 +103,13 @@ class MailDelivery:
             jitter=jitter,
         )
 
-    def _write(self, mail: KeyMail) -> EmailMessage:
+    def _write(self, claimed: ClaimedMail) -> EmailMessage:
+        mail = claimed.mail
+        secret = None if mail.sealed_secret is None else unseal(self._private_key, mail.sealed_secret)
         return compose(
-            self._letters.key_letter(mail, unseal(self._private_key, mail.sealed_key)),
+            self._letters.write(mail, secret),
             sender=self._letterhead.sender,
-            recipient=mail.recipient,
+            recipient=claimed.recipient,
             message_id=f"{mail.event_id}@{self._letterhead.host}",
             now=self._clock(),
         )

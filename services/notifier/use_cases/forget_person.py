@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from services.notifier.adapters.mails_postgres import forget_account
+from services.notifier.adapters.addressees_postgres import forget_account, take_turn
 from shared import inbox
 from shared.contracts.accounts import AccountDeleted
 from shared.ids import AccountId
@@ -10,6 +10,8 @@ from shared.postgres import Pool
 
 
 async def forget_person(pool: Pool, deleted: AccountDeleted, *, event_id: UUID) -> None:
+    account_id = AccountId(deleted.account_id)
     async with pool.acquire() as connection, connection.transaction():
         if await inbox.first_time(connection, event_id):
-            await forget_account(connection, AccountId(deleted.account_id))
+            await take_turn(connection, account_id)
+            await forget_account(connection, account_id)

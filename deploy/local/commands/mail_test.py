@@ -1,0 +1,24 @@
+"""mail-test: one mail to an address, over the mail server that this system's notifier is set to use."""
+
+import os
+import subprocess
+
+from deploy.local.failures import LocalFailure
+from deploy.local.secrets import load_secrets
+from deploy.local.settings import LocalSettings
+from deploy.local.system import System
+
+NOTIFIER = "notifier"
+
+
+def mail_test(settings: LocalSettings, recipient: str) -> int:
+    """Raises LocalFailure. The exit code is the notifier's."""
+    if "@" not in recipient:
+        raise LocalFailure("Give the address to write to: `make mail-test TO=you@example.com`.")
+    secrets_file = settings.local_dir / "secrets.env"
+    if not secrets_file.exists():
+        raise LocalFailure(f"There is no system in {settings.local_dir}: `make up` makes one.")
+    system = System.choose(settings, load_secrets(secrets_file, settings.given))
+    [notifier] = [spec for spec in system.services(system.own_backing) if spec.name == NOTIFIER]
+    environment = {**os.environ, **notifier.environment}
+    return subprocess.run([*notifier.argv, "mail-test", recipient], env=environment, check=False).returncode
