@@ -18,6 +18,7 @@ from services.metering.entrypoints.routes import internal_routes
 from services.metering.entrypoints.schedules import Schedule
 from services.metering.entrypoints.usage_routes import usage_routes
 from services.metering.settings import Settings
+from services.metering.use_cases import measure
 from services.metering.use_cases.adjust_balance import give_up_stuck_lowerings
 from services.metering.use_cases.announce_balances import announce_balances
 from services.metering.use_cases.collect_debts import collect_debts
@@ -45,6 +46,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 MIRROR_EVERY_SECONDS = 0.5
 """Each commit is mirrored at once; this is for what failed, for another replica's crash in between, and for what
 an operator writes in SQL (operator.credit), which is to be in Redis within a second."""
+MIRROR_REST_SECONDS = 0.1
+"""Under load one pass carries what many commits changed; without it, mirroring would take the time of posting."""
 COLLECT_EVERY_SECONDS = 1.0
 EXPIRE_EVERY_SECONDS = 5.0
 GIVE_UP_EVERY_SECONDS = 10.0
@@ -126,7 +129,11 @@ def _start(
 
 def _mirror(pool: Pool, redis: Redis) -> Schedule:
     return Schedule(
-        "mirror", partial(mirror_changed_accounts, pool, redis), every_seconds=MIRROR_EVERY_SECONDS
+        "mirror",
+        partial(mirror_changed_accounts, pool, redis),
+        every_seconds=MIRROR_EVERY_SECONDS,
+        rest_seconds=MIRROR_REST_SECONDS,
+        observe_lag=measure.MIRROR_LAG.observe,
     )
 
 

@@ -1,5 +1,6 @@
 """What runs again and again runs at once when kicked, and outlives an outage."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -43,6 +44,32 @@ async def test_a_kick_does_not_wait_for_the_interval() -> None:
         await eventually(action.has_run(1))
         schedule.kick()
         await eventually(action.has_run(2))
+
+
+async def test_kicks_that_come_while_it_rests_are_one_round() -> None:
+    action = Action()
+    schedule = Schedule("test", action, every_seconds=NEVER_SECONDS, rest_seconds=0.05)
+    async with running(schedule):
+        await eventually(action.has_run(1))
+        for _ in range(5):
+            schedule.kick()
+            await asyncio.sleep(0)
+        assert action.rounds == 1
+        await eventually(action.has_run(2))
+    assert action.rounds == 2
+
+
+async def test_the_lag_is_told_from_the_first_kick_to_the_end_of_a_round_that_succeeded() -> None:
+    lags: list[float] = []
+    schedule = Schedule("test", Action(ConnectionRefusedError()), every_seconds=0.02, observe_lag=lags.append)
+    schedule.kick()
+    async with running(schedule):
+        await eventually(lambda: has_length(lags, 1))
+    assert 0.02 <= lags[0] < 5
+
+
+async def has_length(items: list[float], length: int) -> bool:
+    return len(items) >= length
 
 
 async def test_an_outage_is_outlived() -> None:
