@@ -1,4 +1,4 @@
-"""Roles, schemas and migrations: a step of its own, before any service starts."""
+"""Roles, schemas, migrations, the operator's views: a step of its own, before any service starts."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 import asyncpg
 
 from deploy.database.bootstrap import SERVICES, bootstrap, url_of
+from deploy.database.operator_schema import drop_operator_schema, put_operator_schema
 from deploy.local.failures import LocalFailure
 from deploy.local.secrets import ROLE_PASSWORDS
 from shared.migrations import SchemaMismatch, migrate
@@ -28,7 +29,9 @@ def prepare_databases(root: Path, superuser_url: str, secrets: Mapping[str, str]
 
 async def _prepare(root: Path, superuser_url: str, passwords: Mapping[str, str]) -> None:
     await bootstrap(superuser_url, passwords)
+    await drop_operator_schema(superuser_url)
     await asyncio.gather(*(_migrate(root, service, superuser_url, passwords) for service in SERVICES))
+    await put_operator_schema(superuser_url)
 
 
 async def _migrate(root: Path, service: str, superuser_url: str, passwords: Mapping[str, str]) -> None:
