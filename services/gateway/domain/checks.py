@@ -1,6 +1,9 @@
-"""Checks of single values: each gives the value to send on, or raises InvalidRequest naming the field."""
+"""Checks of single values: each gives the value to send on, or raises InvalidRequest naming the field.
+
+Those with bounds are values themselves, so that what is documented is what is checked (openapi_fields.py)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from services.gateway.domain.errors import InvalidRequest
@@ -9,33 +12,46 @@ Check = Callable[[str, Any], Any]
 """(field, value) -> the value to send upstream."""
 
 
-def number(low: float, high: float) -> Check:
-    def check(field: str, value: Any) -> float | int:
+@dataclass(frozen=True, slots=True)
+class Number:
+    low: float
+    high: float
+
+    def __call__(self, field: str, value: Any) -> float | int:
+        low, high = self.low, self.high
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise InvalidRequest(f"'{field}' must be a number from {low:g} to {high:g}.", param=field)
         return value
 
-    return check
 
+@dataclass(frozen=True, slots=True)
+class Integer:
+    low: int
+    high: int
 
-def integer(low: int, high: int) -> Check:
-    def check(field: str, value: Any) -> int:
+    def __call__(self, field: str, value: Any) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise InvalidRequest(f"'{field}' must be an integer from {low} to {high}.", param=field)
+        if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
+            raise InvalidRequest(f"'{field}' must be an integer from {self.low} to {self.high}.", param=field)
         return value
 
-    return check
 
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    words: tuple[str, ...]
 
-def one_of(*words: str) -> Check:
-    def check(field: str, value: Any) -> str:
-        if not isinstance(value, str) or value not in words:
-            raise InvalidRequest(f"'{field}' must be one of: {', '.join(words)}.", param=field)
+    def __call__(self, field: str, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise InvalidRequest(f"'{field}' must be one of: {', '.join(self.words)}.", param=field)
         return value
 
-    return check
+
+number, integer = Number, Integer
+
+
+def one_of(*words: str) -> OneOf:
+    return OneOf(words)
 
 
 def boolean(field: str, value: Any) -> bool:

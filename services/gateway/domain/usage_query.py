@@ -51,7 +51,7 @@ def parse_usage_query(query: str, accept: str) -> UsageQuery:
 
 
 def read_query(query: str) -> dict[str, str]:
-    """Each parameter once; an empty one counts as absent."""
+    """Each parameter once."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=PARAMETERS_MAX, errors="strict")
     except ValueError as error:  # too many, or not UTF-8
@@ -63,7 +63,7 @@ def read_query(query: str) -> dict[str, str]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidRequest(f"'{twice[:64]}' is given twice.", param=twice[:64])
-    return {name: value for name, value in given.items() if value}
+    return given
 
 
 def request_id_of(text: str) -> UUID:
