@@ -59,6 +59,7 @@ def _told(attempt: Accepted | MailRefused | RelayFailed, recipient: str) -> int:
 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _failed(why: str) -> int:
