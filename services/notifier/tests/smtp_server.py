@@ -32,6 +32,8 @@ class Mailbox:
     replies_to_mail: deque[str] = field(default_factory=deque)
     is_holding: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
+    tarpit_seconds: float = 0.0
+    """Before each answer."""
     port: int = 0
     connections: list[Any] = field(default_factory=list)
     """All transports that were ever opened."""
@@ -64,6 +66,7 @@ class Mailbox:
         return answer
 
     async def _answer(self, server: Any, replies: deque[str]) -> str:
+        await asyncio.sleep(self.tarpit_seconds)
         reply = replies.popleft() if replies else OK
         if reply == HANG_UP:
             server.transport.abort()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from services.notifier.adapters import mailer_smtp
 from services.notifier.adapters.mailer_directory import DirectoryMailer
 from services.notifier.adapters.mailer_smtp import Relay, SmtpMailer
 from services.notifier.domain.delivery import Accepted, MailRefused, RelayFailed
@@ -108,6 +109,15 @@ async def test_a_connection_that_ends_after_the_content_counts_as_not_sent(mailb
 async def test_silence_ends_in_time(mailbox: Mailbox) -> None:
     mailbox.replies_to_rcpt.append(HOLD)
     assert await mailer(mailbox.port).send(message()) == RelayFailed(None)
+
+
+async def test_a_tarpit_that_answers_just_in_time_ends_in_time(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailer_smtp, "DIALOGUE_TIMEOUT_SECONDS", 1.4 * TIMEOUT_SECONDS)
+    mailbox.tarpit_seconds = 0.8 * TIMEOUT_SECONDS
+    assert await mailer(mailbox.port).send(message()) == RelayFailed(None)
+    assert mailbox.mails == []
 
 
 async def test_a_closed_port_is_no_error_of_the_mail() -> None:
