@@ -10,9 +10,12 @@ from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
 from services.gateway.adapters.usage_http import HttpUsage
 from services.gateway.domain.chat_request import parse_chat_request
+from services.gateway.domain.completion_request import parse_completion_request
+from services.gateway.domain.embedding_request import parse_embedding_request
 from services.gateway.domain.generation import CompletionLimits
+from services.gateway.domain.response_request import parse_response_request
 from services.gateway.entrypoints.cors import Cors
-from services.gateway.entrypoints.generate import GenerationEndpoint, Path
+from services.gateway.entrypoints.generate import GenerationEndpoint, Parse, Path
 from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
 from services.gateway.entrypoints.usage import (
     PUBLIC_KEY_PATH,
@@ -51,6 +54,12 @@ from shared.clock import utc_now
 from shared.http.internal import InternalClient
 from shared.http.shell import Readiness, create_app
 
+GENERATING: dict[str, Parse] = {
+    "/v1/chat/completions": parse_chat_request,
+    "/v1/responses": parse_response_request,
+    "/v1/completions": parse_completion_request,
+    "/v1/embeddings": parse_embedding_request,
+}
 DRAIN_TIMEOUT_SECONDS = 3.0
 """For whole calls and settlements, after uvicorn's own 25 s for streams: supervisors kill after 30."""
 FLUSH_TIMEOUT_SECONDS = 1.5
@@ -113,11 +122,10 @@ class Gateway:
         return Admission(self.desk, self.refills, self.upstream, self.settlements, policy)
 
     def _routes(self, settings: GatewaySettings, admission: Admission) -> Routes:
-        models = Models(self.upstream)
-        path = self._path(settings, admission)
+        models, path = Models(self.upstream), self._path(settings, admission)
         return {
-            "/v1/chat/completions": {
-                "POST": GenerationEndpoint("chat.completions", parse_chat_request, path)
+            **{
+                route: {"POST": GenerationEndpoint(route, parse, path)} for route, parse in GENERATING.items()
             },
             "/v1/models": {"GET": ModelList(admission, models)},
             MODELS_PATH: {"GET": ModelDetail(admission, models)},

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.support.upstream_answer import PARIS, Answer, ClientLeft, Generation, Script
+from tests.support.upstream_other_answers import CompletionAnswer, refuse_embeddings, say_embeddings
 from tests.support.upstream_wire import (
     API_KEY,
     CONTEXT_TOKENS,
@@ -21,6 +22,7 @@ from tests.support.upstream_wire import (
     refuse,
     refuse_context,
     say,
+    tokenize,
 )
 
 __all__ = ["PARIS", "Generation", "Script", "StandInUpstream", "running_upstream"]
@@ -43,6 +45,7 @@ class StandInUpstream:
         self.generations: list[Generation] = []
         self.counted = 0
         self.closes_kept_connections = False
+        self.has_embeddings = True
 
     @property
     def url(self) -> str:
@@ -68,16 +71,44 @@ class StandInUpstream:
         match method, path:
             case "GET", "/v1/models":
                 return await say(writer, 200, MODELS)
+            case "POST", "/tokenize":
+                self.counted += 1
+                return await say(writer, 200, {"tokens": tokenize(json.loads(raw))})
             case "POST", "/v1/chat/completions/input_tokens":
                 self.counted += 1
                 tokens = count_prompt(json.loads(raw))
                 return await say(writer, 200, {"input_tokens": tokens, "object": "response.input_tokens"})
             case "POST", "/v1/chat/completions":
                 return await self._chat(json.loads(raw), headers, reader, writer)
+            case "POST", "/v1/completions":
+                return await self._generate(CompletionAnswer, json.loads(raw), headers, reader, writer)
+            case "POST", "/v1/embeddings":
+                return await self._embed(json.loads(raw), headers, writer)
         return await refuse(writer, 404, "File Not Found", "not_found_error")
 
     async def _chat(
         self,
+        body: Body,
+        headers: dict[str, str],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        return await self._generate(Answer, body, headers, reader, writer)
+
+    async def _embed(self, body: Body, headers: dict[str, str], writer: asyncio.StreamWriter) -> bool:
+        if not self.has_embeddings:
+            return await refuse_embeddings(writer)
+        if self.script.error is not None:
+            status, error = self.script.error
+            return await say(writer, status, {"error": error})
+        generation = Generation(body, headers, count_prompt(body))
+        self.generations.append(generation)
+        generation.ended.set()
+        return await say_embeddings(writer, body["input"], generation.tokens_prompt)
+
+    async def _generate(
+        self,
+        kind: type[Answer],
         body: Body,
         headers: dict[str, str],
         reader: asyncio.StreamReader,
@@ -92,7 +123,7 @@ class StandInUpstream:
             return await refuse_context(writer, tokens_prompt)
         generation = Generation(body, headers, tokens_prompt)
         self.generations.append(generation)
-        answer = Answer(script, generation, self.resume, reader, writer)
+        answer = kind(script, generation, self.resume, reader, writer)
         try:
             return await (answer.stream() if body.get("stream") else answer.whole())
         except (ConnectionError, ClientLeft):

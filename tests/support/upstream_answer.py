@@ -18,6 +18,7 @@ class Script:
     tokens_cached: int = 0
     error: tuple[int, Body] | None = None
     delta: str = "content"
+    reasons_for: int = 0
     usage: object = USAGE_AS_IT_IS
     has_timings: bool = True
     pauses_after: int | None = None
@@ -48,6 +49,8 @@ class ClientLeft(Exception):
 class Answer:
     """One answer on its way out. Raises ClientLeft or ConnectionError when nobody listens."""
 
+    kind = "chat.completion"
+
     def __init__(
         self,
         script: Script,
@@ -64,31 +67,37 @@ class Answer:
 
     async def whole(self) -> bool:
         tokens = [token async for token in self._tokens()]
-        choice = {"finish_reason": self._finish(), "index": 0, "message": self._message("".join(tokens))}
-        answer = headline([choice], "chat.completion") | self._usage() | self._timings()
+        answer = headline([self._whole(tokens)], self.kind) | self._usage() | self._timings()
         return await say(self._writer, 200, answer)
 
     async def stream(self) -> bool:
         self._writer.write(head_of(200, "text/event-stream", "Transfer-Encoding: chunked"))
         await self._write(self._script.says_first)
-        first = True
         async for token in self._tokens():
-            if first:
-                await self._event(self._chunk({"role": "assistant", "content": None}))
-                first = False
-            await self._event(self._chunk({self._script.delta: token}) | self._timings(per_token=True))
+            if self._generation.tokens_completion == 1:
+                await self._greet()
+            await self._event(self._piece(token) | self._timings(per_token=True))
         if self._is_at(self._script.ends_after):
             return await self._finish_body()
         if self._is_at(self._script.fails_after):
             await self._event({"error": {"code": 500, "message": "gave up in /srv", "type": "server_error"}})
             return await self._finish_body()
-        await self._event(self._chunk({}, finish_reason=self._finish()))
-        if self._generation.body.get("stream_options", {}).get("include_usage") and self._usage():
-            await self._event(headline([], "chat.completion.chunk") | self._usage() | self._timings())
+        await self._say_end()
         await self._write(b"data: [DONE]\n\n")
         if self._script.pauses_after_done:
             await self._wait_for_resume()
         return await self._finish_body()
+
+    async def _greet(self) -> None:
+        await self._event(self._chunk({"role": "assistant", "content": None}))
+
+    def _piece(self, token: str) -> Body:
+        return self._chunk({self._field(self._generation.tokens_completion): token})
+
+    async def _say_end(self) -> None:
+        await self._event(self._chunk({}, finish_reason=self._finish()))
+        if self._generation.body.get("stream_options", {}).get("include_usage") and self._usage():
+            await self._event(headline([], f"{self.kind}.chunk") | self._usage() | self._timings())
 
     async def _tokens(self) -> AsyncIterator[str]:
         """Ends early where the script says so; dies by breaking the connection."""
@@ -122,12 +131,19 @@ class Answer:
     def _finish(self) -> str:
         return "length" if self._generation.tokens_completion < len(self._script.tokens) else "stop"
 
-    def _message(self, text: str) -> Body:
-        return {"role": "assistant", self._script.delta: text}
+    def _field(self, place: int) -> str:
+        """Of the token at that place, from 1."""
+        return "reasoning_content" if place <= self._script.reasons_for else self._script.delta
+
+    def _whole(self, tokens: list[str]) -> Body:
+        said: Body = {"role": "assistant"}
+        for place, token in enumerate(tokens, start=1):
+            said[self._field(place)] = said.get(self._field(place), "") + token
+        return {"finish_reason": self._finish(), "index": 0, "message": said}
 
     def _chunk(self, delta: Body, finish_reason: str | None = None) -> Body:
         choice = {"finish_reason": finish_reason, "index": 0, "delta": delta}
-        return headline([choice], "chat.completion.chunk")
+        return headline([choice], f"{self.kind}.chunk")
 
     def _usage(self) -> Body:
         if self._script.usage is not USAGE_AS_IT_IS:

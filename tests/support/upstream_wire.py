@@ -14,8 +14,21 @@ Body = dict[str, Any]
 
 
 def count_prompt(body: Body) -> int:
-    """Four for each message and one for each word."""
-    return sum(4 + len(json.dumps(message["content"]).split()) for message in body["messages"])
+    """Four for each message, one for each text without a template, and one for each word."""
+    if "messages" in body:
+        return sum(4 + _words(message["content"]) for message in body["messages"])
+    texts = [body["prompt"]] if "prompt" in body else body["input"]
+    return sum(1 + _words(text) for text in texts)
+
+
+def tokenize(body: Body) -> list[int]:
+    """Sets its one special token around the first text alone; numbers are tokens already."""
+    words = [_words(piece) if isinstance(piece, str) else 1 for piece in body["content"]]
+    return [2] * (1 + sum(words))
+
+
+def _words(content: Any) -> int:
+    return len(json.dumps(content).split())
 
 
 MODELS: Body = {

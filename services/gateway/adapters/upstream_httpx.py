@@ -110,11 +110,8 @@ class HttpxUpstream:
         with _translated():
             reply = await self._http.post(call.path, content=call.body, timeout=SHORT_TIMEOUT_SECONDS)
         if reply.status_code != 200:
-            raise refusal_of(reply.status_code, reply.content, call.prompt_field)
-        tokens = _json_object(reply).get("input_tokens")
-        if not isinstance(tokens, int):
-            raise UpstreamFailed("The model server could not count the prompt.")
-        return tokens
+            raise refusal_of(reply.status_code, reply.content, call)
+        return _tokens_in(_json_object(reply))
 
     async def list_models(self) -> list[Model]:
         with _translated():
@@ -153,6 +150,16 @@ def _translated() -> Iterator[None]:
         raise UpstreamTimedOut("The model server did not answer in time.") from error
     except (httpx.HTTPError, httpx.StreamError) as error:
         raise UpstreamFailed("The model server cannot be reached, or broke off.") from error
+
+
+def _tokens_in(answer: dict[str, Any]) -> int:
+    """Of /v1/chat/completions/input_tokens, or of /tokenize."""
+    match answer:
+        case {"input_tokens": int(tokens)}:
+            return tokens
+        case {"tokens": [*tokens]}:
+            return len(tokens)
+    raise UpstreamFailed("The model server could not count the prompt.")
 
 
 def _json_object(reply: httpx.Response) -> dict[str, Any]:

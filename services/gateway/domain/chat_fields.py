@@ -45,6 +45,7 @@ WITHOUT_EFFECT = frozenset(
         "metadata",
         "model",
         "prompt_cache_key",
+        "prompt_cache_options",
         "prompt_cache_retention",
         "safety_identifier",
         "service_tier",
@@ -74,6 +75,7 @@ REFUSED = frozenset(
         "json_schema",
         "lora",
         "min_keep",
+        "moderation",
         "n_cache_reuse",
         "n_discard",
         "n_indent",
@@ -97,6 +99,9 @@ REFUSED = frozenset(
     }
 )
 """They escape metering, reach other users' state, change the answer's shape or can crash the server."""
+
+NAMED_AS_IGNORED = frozenset({"prediction", "verbosity"})
+"""OpenAI's fields that no model here follows. A reply says so, as for a field that nobody knows."""
 
 REFUSED_PREFIXES = ("dry_", "mirostat", "reasoning_budget", "speculative", "xtc_")
 

@@ -1,5 +1,8 @@
 """Reads the upstream's stream of chat chunks: meters it, and cuts out what only the meter needed.
 
+A stream of text completions has the same shape, but for its usage, which comes inside the last chunk whether
+asked for or not (measured on llama-server of 2026-10): as OpenAI has it, it gets a chunk of its own, or none.
+
 Within JSON a quote inside a string is always escaped, so the bytes `"usage"` or `,"timings":{` can only be a
 key (or a whole string, which the slow path then finds harmless): what a model writes cannot forge them. The
 fast path cuts bytes at the chunk's end; whatever it does not recognise is parsed and rebuilt.
@@ -80,14 +83,14 @@ class ChatStream:
         if data == DONE:
             self.is_done = True
             return event
-        chunk = _parse(data)
+        chunk = parse_chunk(data)
         self._meter(chunk)
-        if chunk.get("usage") is not None and not self._include_usage:
-            del chunk["usage"]
-            if not chunk.get("choices"):
-                return b""
         self._rename_model(chunk)
-        return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+        usage = chunk.pop("usage", None)
+        events = _event(chunk) if usage is None or chunk.get("choices") else b""
+        if usage is not None and self._include_usage:
+            events += _event(chunk | {"choices": [], "usage": usage})
+        return events
 
     def _meter(self, chunk: dict[str, Any]) -> None:
         self._usage = counts_of_usage(chunk.get("usage")) or self._usage
@@ -104,7 +107,12 @@ class ChatStream:
         self._model_shown = _model_member(self.model)
 
 
-def _parse(data: bytes) -> dict[str, Any]:
+def _event(chunk: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+
+def parse_chunk(data: bytes) -> dict[str, Any]:
+    """Raises UpstreamFailed when it is no chunk, or says an error."""
     try:
         chunk = json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -26,6 +26,12 @@ def counts_of_usage(usage: Any) -> Counts | None:
     return Counts(prompt, completion, min(cached or 0, prompt), estimated=False)
 
 
+def counts_of_prompt(usage: Any) -> Counts | None:
+    """From the `usage` object of an answer for which nothing is generated."""
+    prompt = _tokens(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+    return None if prompt is None else Counts(prompt, 0, 0, estimated=False)
+
+
 def counts_of_timings(timings: Any) -> Counts | None:
     """From llama-server's `timings` so far: exact for what has been received, but not its last word."""
     if not isinstance(timings, dict):

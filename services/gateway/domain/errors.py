@@ -10,10 +10,11 @@ PromptlyError
 ├── KeyRefused              401
 ├── InsufficientQuota       402
 ├── RateLimited             429
-├── UnknownUrl, ModelNotFound, RequestNotPosted 404
+├── UnknownUrl, ModelNotFound, NotOffered, RequestNotPosted 404
 ├── MethodNotAllowed        405
 ├── UpstreamFailed          502
-│   └── UpstreamUnreachable
+│   ├── UpstreamUnreachable
+│   └── UpstreamRefusesUs   and will again
 ├── UpstreamTimedOut        504
 └── Overloaded, ModelLoading  503, come again
 """
@@ -111,6 +112,13 @@ class RequestNotPosted(PromptlyError):
         super().__init__(message, param="request_id")
 
 
+class NotOffered(PromptlyError):
+    """The loaded model cannot do this."""
+
+    kind = Kind.NOT_FOUND
+    code = "not_offered"
+
+
 class MethodNotAllowed(PromptlyError):
     """The path exists, but not with this method."""
 
@@ -131,6 +139,10 @@ class UpstreamFailed(PromptlyError):
 
 class UpstreamUnreachable(UpstreamFailed):
     """No connection to the model server: it has not seen the request."""
+
+
+class UpstreamRefusesUs(UpstreamFailed):
+    """Our key or our configuration is wrong: the operator's business."""
 
 
 class UpstreamTimedOut(PromptlyError):

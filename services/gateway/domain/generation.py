@@ -26,11 +26,13 @@ class CompletionLimits:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamCall:
-    """One POST to the model server. `prompt_field`: the client's name for the prompt, for errors about it."""
+    """One POST to the model server. `prompt_field`: the client's name for the prompt, for errors about it.
+    `offer`: what is asked for, where a model need not have it."""
 
     path: str
     body: bytes = field(repr=False)
     prompt_field: str
+    offer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

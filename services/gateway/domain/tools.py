@@ -42,7 +42,7 @@ def _tool(at: str, value: Any, structure: Structure) -> dict[str, Any]:
     if tool.get("type") != "function":
         raise UnsupportedParameter(f"'{at}.type' must be 'function'.", param=f"{at}.type")
     given = object_at(f"{at}.function", tool.get("function"))
-    function: dict[str, Any] = {"name": _function_name(f"{at}.function.name", given.get("name"))}
+    function: dict[str, Any] = {"name": named(f"{at}.function.name", given.get("name"))}
     if given.get("description") is not None:
         function["description"] = text(f"{at}.function.description", given["description"])
     if given.get("parameters") is not None:
@@ -84,7 +84,7 @@ def _schema(at: str, value: Any, structure: Structure) -> Any:
     return copy.schema
 
 
-def _function_name(at: str, value: Any) -> str:
+def named(at: str, value: Any) -> str:
     if not isinstance(value, str) or not FUNCTION_NAME.fullmatch(value):
         raise InvalidRequest(f"'{at}' must be 1 to 64 letters, digits, '_', '.' or '-'.", param=at)
     return value

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from services.gateway.domain.chat_stream import INJECTED
-from services.gateway.domain.counts import counts_of_timings, counts_of_usage
+from services.gateway.domain.counts import Counts, counts_of_timings, counts_of_usage
 from services.gateway.domain.errors import UpstreamFailed
 from services.gateway.domain.generation import WholeAnswer
 from services.gateway.domain.json_body import COMPACT
@@ -12,22 +12,30 @@ from services.gateway.domain.model_names import file_name
 
 
 def read_whole_answer(body: bytes) -> WholeAnswer:
-    """Raises UpstreamFailed when the body is no chat completion."""
-    answer = _parse(body)
-    counts = counts_of_usage(answer.get("usage")) or counts_of_timings(answer.get("timings"))
+    """Of a chat or a text completion. Raises UpstreamFailed when the body is neither."""
+    answer = parse_answer(body)
+    counts, model = counts_in(answer), model_in(answer)
     for name in INJECTED:
         answer.pop(name, None)
-    model = file_name(str(answer.get("model", "")))
     answer["model"] = model
     text = json.dumps(answer, ensure_ascii=False, separators=COMPACT)
     return WholeAnswer(text.encode(errors="backslashreplace"), counts, model)
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def counts_in(answer: dict[str, Any]) -> Counts | None:
+    return counts_of_usage(answer.get("usage")) or counts_of_timings(answer.get("timings"))
+
+
+def model_in(answer: dict[str, Any]) -> str:
+    return file_name(str(answer.get("model", "")))
+
+
+def parse_answer(body: bytes) -> dict[str, Any]:
+    """It has `choices`. Raises UpstreamFailed."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise UpstreamFailed("The model server's answer could not be read. Nothing was charged.") from error
     if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
-        raise UpstreamFailed("The model server's answer was no chat completion. Nothing was charged.")
+        raise UpstreamFailed("The model server's answer was no completion. Nothing was charged.")
     return answer

@@ -87,10 +87,10 @@ class Path:
 
 
 class GenerationEndpoint:
-    """`name` is the endpoint in usage records."""
+    """Its route, `/v1/chat/completions`, is `chat.completions` in usage records."""
 
-    def __init__(self, name: str, parse: Parse, path: Path) -> None:
-        self._name = name
+    def __init__(self, route: str, parse: Parse, path: Path) -> None:
+        self._name = route.removeprefix("/v1/").replace("/", ".")
         self._parse = parse
         self._path = path
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from services.gateway.domain.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed
+from services.gateway.domain.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, UpstreamRefusesUs
 from services.gateway.use_cases.caller import Caller
 from shared.errors import Kind, PromptlyError
 from shared.http.errors import body_of, headers_of, status_of
@@ -17,6 +17,9 @@ BODY_BYTES_MAX = 8 << 20
 """Far above any context in text; one JSON document of it parses in about 0.1 s."""
 BODY_TIMEOUT_SECONDS = 30.0
 IGNORED_FIELDS_SHOWN_MAX = 16
+
+NOT_AGAIN = (Kind.PAYMENT, Kind.UPSTREAM_TIMEOUT)
+"""SDKs send again what answers 5xx: who has waited ten minutes would do so twice more."""
 
 Headers = list[tuple[bytes, bytes]]
 BeforeMore = Callable[[], Awaitable[object]]
@@ -83,7 +86,7 @@ async def send_error(send: Send, error: PromptlyError, caller: Caller) -> None:
     headers = [(name.encode(), value.encode()) for name, value in headers_of(error).items()]
     if isinstance(error, MethodNotAllowed):
         headers.append((b"allow", ", ".join(error.allowed).encode()))
-    if error.kind is Kind.PAYMENT:
+    if error.kind in NOT_AGAIN or isinstance(error, UpstreamRefusesUs):
         headers.append((b"x-should-retry", b"false"))
     if error.kind is Kind.TOO_LARGE:
         headers.append((b"connection", b"close"))

@@ -13,14 +13,18 @@ from services.gateway.domain.errors import (
     ContextLengthExceeded,
     InvalidRequest,
     ModelLoading,
+    NotOffered,
     Overloaded,
     UpstreamFailed,
+    UpstreamRefusesUs,
 )
 from services.gateway.domain.fair_queue import FairQueue, Place
+from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.model_names import file_name
 from services.gateway.domain.upstream_refusals import refusal_of
 from services.gateway.domain.whole_answer import read_whole_answer
 
+CALL = UpstreamCall("/v1/chat/completions", b"{}", "messages")
 SOME = Counts(13, 4, 8, estimated=True)
 
 
@@ -99,7 +103,7 @@ def test_no_slot_is_lost_or_made(steps: list[tuple[str, str]]) -> None:
 
 def refuse(status: int, message: str, **more: Any) -> Exception:
     return refusal_of(
-        status, json.dumps({"error": {"code": status, "message": message} | more}).encode(), "messages"
+        status, json.dumps({"error": {"code": status, "message": message} | more}).encode(), CALL
     )
 
 
@@ -138,8 +142,8 @@ def test_a_message_shown_names_no_path_address_or_library() -> None:
         (503, "Loading model", ModelLoading),
         (500, "Context size has been exceeded.", Overloaded),
         (429, "busy", Overloaded),
-        (401, "Invalid API Key", UpstreamFailed),
-        (404, "File Not Found", UpstreamFailed),
+        (401, "Invalid API Key", UpstreamRefusesUs),
+        (404, "File Not Found", UpstreamRefusesUs),
         (500, "out of memory at 0x7f", UpstreamFailed),
         (501, "not implemented", UpstreamFailed),
     ],
@@ -152,9 +156,22 @@ def test_every_other_refusal_has_its_kind_and_no_foreign_text(
     assert message not in str(error)
 
 
+@pytest.mark.parametrize(("status", "message"), [(501, "not_supported"), (404, "File Not Found"), (405, "")])
+def test_what_a_model_need_not_have_is_not_offered(status: int, message: str) -> None:
+    body = json.dumps({"error": {"code": status, "message": message}}).encode()
+    error = refusal_of(status, body, UpstreamCall("/v1/embeddings", b"{}", "input", "embeddings"))
+    assert isinstance(error, NotOffered)
+    assert "no embeddings" in error.message
+
+
+def test_a_text_too_large_for_one_batch_is_the_clients_mistake() -> None:
+    message = "input (702 tokens) is too large to process. increase the physical batch size (current batch size: 512)"
+    assert isinstance(refuse(500, message), ContextLengthExceeded)
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error":"text"}', b"[" * 100_000])
 def test_an_unreadable_refusal_is_an_upstream_error(body: bytes) -> None:
-    assert isinstance(refusal_of(500, body, "messages"), UpstreamFailed)
+    assert isinstance(refusal_of(500, body, CALL), UpstreamFailed)
 
 
 def test_a_whole_answer_is_cleaned_and_counted() -> None:

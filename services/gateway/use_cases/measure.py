@@ -47,6 +47,10 @@ HELD_WAITING = Gauge(
 REDIS_ERRORS = Counter(
     "promptly_gateway_redis_errors", "Steps that Redis did not take or not answer.", ("step",)
 )
+UPSTREAM_REFUSES_US = Counter(
+    "promptly_gateway_upstream_refuses_us",
+    "Requests that an upstream refused because of our key or configuration. An alarm: nobody is served.",
+)
 NOT_PUBLISHED = Counter(
     "promptly_gateway_publish_errors",
     "Usage batches that RabbitMQ did not confirm at once; each is sent again.",

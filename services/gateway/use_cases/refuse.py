@@ -2,8 +2,10 @@
 
 import structlog
 
+from services.gateway.domain.errors import UpstreamRefusesUs
 from services.gateway.domain.generation import UpstreamCall
-from services.gateway.domain.upstream_refusals import is_our_fault, refusal_of
+from services.gateway.domain.upstream_refusals import refusal_of
+from services.gateway.use_cases.measure import UPSTREAM_REFUSES_US
 from services.gateway.use_cases.open_request import OpenRequest
 from services.gateway.use_cases.upstream import UpstreamReply
 
@@ -14,6 +16,8 @@ async def raise_unless_ok(request: OpenRequest, call: UpstreamCall, reply: Upstr
     if reply.status == 200:
         return
     request.stop_generating()
-    if is_our_fault(reply.status):
+    refusal = refusal_of(reply.status, await reply.read(), call)
+    if isinstance(refusal, UpstreamRefusesUs):
+        UPSTREAM_REFUSES_US.inc()
         log.error("upstream_refuses_us", status=reply.status)
-    raise refusal_of(reply.status, await reply.read(), call.prompt_field)
+    raise refusal

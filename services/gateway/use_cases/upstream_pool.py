@@ -101,8 +101,8 @@ class PooledUpstream:
             raise
         if reply.status >= 500:
             work.stop_generating()
-            refusal = refusal_of(reply.status, await reply.read(), call.prompt_field)
-            if reply.status > 500:  # with a plain 500 it still works: it says so itself
+            refusal = refusal_of(reply.status, await reply.read(), call)
+            if reply.status not in (500, 501):  # with these it still works: it says so itself
                 self._see(member, refusal)
             raise refusal
         member.failures = 0
