@@ -16,6 +16,7 @@ from services.gateway.domain.generation import CompletionLimits
 from services.gateway.domain.response_request import parse_response_request
 from services.gateway.entrypoints.cors import Cors
 from services.gateway.entrypoints.generate import GenerationEndpoint, Parse, Path
+from services.gateway.entrypoints.openapi import OPENAPI_PATH, OpenApi
 from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
 from services.gateway.entrypoints.usage import (
     PUBLIC_KEY_PATH,
@@ -44,6 +45,7 @@ from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.unconfirmed import Unconfirmed
 from services.gateway.use_cases.upstream_pool import PooledUpstream
 from services.gateway.use_cases.watch_backlog import Backlog
+from services.gateway.use_cases.watch_template import TemplateWatch
 from shared import redis_client
 from shared.admission.desk import AdmissionDesk
 from shared.admission.stream import SettlementStream
@@ -91,6 +93,7 @@ class Gateway:
         key_refills = KeyRefills(self.refills, self.open_requests, self.tasks)
         self.unconfirmed = Unconfirmed(self.redis, self.desk)
         self.lease = Lease()
+        self.template = TemplateWatch(self.upstream)
         self.checkpoints = CheckpointLoop(
             self.redis, self.open_requests, self.unconfirmed, key_refills, usage_bus, self.lease
         )
@@ -119,7 +122,7 @@ class Gateway:
             ip_limit_per_minute=settings.inference_ip_rate_limit,
             wait_for_held_seconds=settings.queue_timeout_seconds,
         )
-        return Admission(self.desk, self.refills, self.upstream, self.settlements, policy)
+        return Admission(self.desk, self.refills, self.upstream, self.settlements, self.template, policy)
 
     def _routes(self, settings: GatewaySettings, admission: Admission) -> Routes:
         models, path = Models(self.upstream), self._path(settings, admission)
@@ -158,6 +161,7 @@ class Gateway:
                 await stack.enter_async_context(client)
             background = await stack.enter_async_context(Background())
             background.start("upstream_health", self.upstream.run)
+            background.start("template", self.template.run)
             background.start("checkpoints", self.checkpoints.run)
             background.start("unconfirmed", self.unconfirmed.run)
             background.start("usage_relay", self.usage_relay.run)
@@ -188,6 +192,7 @@ def build_app(settings: GatewaySettings) -> FastAPI:
     readiness.add("upstream", gateway.upstream.list_models)
     app = create_app("gateway", lifespan=gateway.running, readiness=readiness)
     app.add_api_route("/metrics", gateway.metrics)
+    app.add_route(OPENAPI_PATH, OpenApi(settings.base_url.rstrip("/")).show)
     app.add_route(PUBLIC_KEY_PATH, PublicKey(gateway.usage).show)
     app.router.redirect_slashes = False  # /v1 is answered as it is asked, in OpenAI's shape
     app.mount("/v1", Cors(gateway.v1, settings.cors_allowed_origins))

@@ -19,6 +19,7 @@ from services.gateway.tests.support.accounts import (
 )
 from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, until_generating
 from services.gateway.tests.support.usage import UsageListener
+from services.gateway.use_cases.watch_template import TemplateWatch
 from tests.support.upstream import Script, StandInUpstream
 
 CROWD = 4
@@ -40,6 +41,13 @@ def crowded_server() -> Iterator[str]:
             each.close()
 
 
+@pytest.fixture
+def known_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody asks for the prompt's exact count first."""
+    monkeypatch.setattr(TemplateWatch, "bound_holds", True)
+
+
+@pytest.mark.usefixtures("known_template")
 @pytest.mark.parametrize("body", [QUESTION, STREAMED])
 async def test_a_client_that_leaves_before_the_model_server_was_asked_pays_nothing(
     body: dict[str, Any], crowded_server: str, start_gateway: GatewayFactory,

@@ -20,6 +20,7 @@ from services.gateway.tests.support.chat import (
     until_generating,
 )
 from services.gateway.tests.support.usage import UsageListener
+from services.gateway.use_cases.watch_template import TemplateWatch
 from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream, running_upstream
 
@@ -104,8 +105,12 @@ class Loading:
 
 
 async def test_the_first_upstream_has_been_left_when_the_second_works(
-    start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream
+    start_gateway: GatewayFactory,
+    account: Account,
+    upstream: StandInUpstream,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(TemplateWatch, "bound_holds", True)  # it has no model to measure
     loading = Loading()
     async with await asyncio.start_server(loading.serve, "127.0.0.1") as server:
         first = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

@@ -9,6 +9,7 @@ from typing import TypeVar, assert_never
 
 from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.domain.generation import GenerationRequest
+from services.gateway.domain.prompt_bound import BEYOND_ANY_BALANCE
 from services.gateway.domain.refusals import error_of, key_refused
 from services.gateway.use_cases.caller import Caller, KeyClaim
 from services.gateway.use_cases.held_waiters import HeldWaiters
@@ -16,6 +17,7 @@ from services.gateway.use_cases.open_account import not_ready, open_account
 from services.gateway.use_cases.outage import REDIS_ERRORS, redis_failed
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.upstream import Upstream
+from services.gateway.use_cases.watch_template import TemplateWatch
 from shared.admission.decisions import (
     Admitted,
     Authenticated,
@@ -51,12 +53,14 @@ class Admission:
         refills: HttpRefills,
         upstream: Upstream,
         settlements: Settlements,
+        template: TemplateWatch,
         policy: AdmissionPolicy,
     ) -> None:
         self._desk = desk
         self._refills = refills
         self._upstream = upstream
         self._settlements = settlements
+        self._template = template
         self._policy = policy
         self._held_waiters = HeldWaiters()
 
@@ -116,6 +120,8 @@ class Admission:
         """A hold for this request. Raises the refusal. `still_wanted` is asked while it waits for money."""
         key = await self.claimed_key(caller)
         request = _hold_request(caller, key, asked, endpoint)
+        if not self._template.bound_holds:
+            request = replace(request, tokens_prompt=BEYOND_ANY_BALANCE)
         try:
             with self._held_waiters.place(key.account_id) as place:
                 return await self._admit(caller, asked, request, key, lambda: still_wanted() and place.take())
