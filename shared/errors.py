@@ -3,6 +3,7 @@
     PromptlyError
     ├── (each service's own, in its domain)
     ├── Unavailable         a part that is needed does not answer; come again
+    │   └── PartMissing     ... which a service needs to start, and waits for
     ├── Poison              a message that can never be handled: park it
     └── NotYet              a message that cannot be handled now: try it again later
 
@@ -50,6 +51,12 @@ class Unavailable(PromptlyError):
 
     kind = Kind.UNAVAILABLE
     code = "unavailable"
+
+
+class PartMissing(Unavailable):
+    """What a service cannot start without is not there yet. `part` is its name in /ready."""
+
+    part: ClassVar[str]
 
 
 class Poison(PromptlyError):

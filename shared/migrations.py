@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from shared.errors import PartMissing
 from shared.postgres import Connection, Pool
 
 NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
@@ -19,8 +20,10 @@ LOCK_WAIT_SECONDS = 60
 LOCK_KEY = "promptly.migrate"
 
 
-class SchemaMismatch(RuntimeError):
+class SchemaMismatch(PartMissing):
     """The database's schema is not the one this code was written for."""
+
+    part = "schema"
 
 
 @dataclass(frozen=True, slots=True)

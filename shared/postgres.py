@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
+from shared.errors import PartMissing
+
 POOL_SIZE_MAX = 10
 CONNECT_TIMEOUT_SECONDS = 5
 COMMAND_TIMEOUT_SECONDS = 30
@@ -19,16 +21,26 @@ else:
     Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 
+class DatabaseMissing(PartMissing):
+    """PostgreSQL does not answer, or refuses this role."""
+
+    part = "postgres"
+
+
 async def open_pool(dsn: str, *, service: str) -> Pool:
-    """A pool whose sessions are named after the service and see only its schema (the role's search_path)."""
-    return await asyncpg.create_pool(
-        dsn,
-        min_size=1,
-        max_size=POOL_SIZE_MAX,
-        timeout=CONNECT_TIMEOUT_SECONDS,
-        command_timeout=COMMAND_TIMEOUT_SECONDS,
-        server_settings={"application_name": f"promptly-{service}", "timezone": "UTC"},
-    )
+    """A pool whose sessions are named after the service and see only its schema (the role's search_path).
+    Raises DatabaseMissing."""
+    try:
+        return await asyncpg.create_pool(
+            dsn,
+            min_size=1,
+            max_size=POOL_SIZE_MAX,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            server_settings={"application_name": f"promptly-{service}", "timezone": "UTC"},
+        )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise DatabaseMissing(f"PostgreSQL does not answer ({type(error).__name__}).") from error
 
 
 async def answers(pool: Pool) -> None:

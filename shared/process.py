@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from pydantic_settings import BaseSettings
 
 from shared import logging
+from shared.http.waiting_room import WaitingRoom
 from shared.settings import ServiceSettings, load
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
@@ -50,7 +52,7 @@ def main(
 def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], FastAPI]) -> None:
     logging.configure(service, settings.log_level)
     config = uvicorn.Config(
-        build_app(settings),
+        WaitingRoom(partial(build_app, settings)),
         host=settings.listen_host,
         port=settings.listen_port,
         loop="uvloop",
