@@ -66,6 +66,10 @@ replay: ## put parked messages back: all, or one service's: SERVICE=metering
 	@$(INSTALLED)
 	@$(LOCAL) replay $(if $(SERVICE),"$$SERVICE")
 
+bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
+	@$(INSTALL) check
+	$(VENV)/python -m bench.metering
+
 SERVICES := --extra gateway --extra accounts --extra metering --extra billing --extra notifier --extra local
 COMPILE := $(VENV)/uv --system-certs pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header

@@ -21,6 +21,8 @@ from services.metering.settings import Settings
 from services.metering.use_cases import measure
 from services.metering.use_cases.adjust_balance import give_up_stuck_lowerings
 from services.metering.use_cases.announce_balances import announce_balances
+from services.metering.use_cases.audit.keep_auditing import ScheduledAudit
+from services.metering.use_cases.audit.run_audit import Sources
 from services.metering.use_cases.collect_debts import collect_debts
 from services.metering.use_cases.expire_grants import expire_grants
 from services.metering.use_cases.follow_batches import follow_batches
@@ -35,6 +37,7 @@ from shared.bus import connection as bus
 from shared.bus.consumer import Consumer
 from shared.bus.publisher import Publisher
 from shared.clock import utc_now
+from shared.http.internal import InternalClient
 from shared.http.metrics import add_metrics
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
@@ -46,7 +49,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 MIRROR_EVERY_SECONDS = 0.5
 """Each commit is mirrored at once; this is for what failed, for another replica's crash in between, and for what
 an operator writes in SQL (operator.credit), which is to be in Redis within a second."""
-MIRROR_REST_SECONDS = 0.1
+MIRROR_REST_SECONDS = 0.2
 """Under load one pass carries what many commits changed; without it, mirroring would take the time of posting."""
 COLLECT_EVERY_SECONDS = 1.0
 EXPIRE_EVERY_SECONDS = 5.0
@@ -58,6 +61,8 @@ MESSAGES_IN_HAND_MAX = 64
 """Several batches of usage, however small the messages are; of the largest, 12 MB."""
 KEEP_HOUSE_EVERY_SECONDS = 3600.0
 SUM_UP_EVERY_SECONDS = 2.0
+AUDIT_IS_DUE_EVERY_SECONDS = 30.0
+"""How often it is looked whether an audit is due, and what the last one said."""
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -92,11 +97,48 @@ def build_app(settings: Settings) -> FastAPI:
             for schedule in _changes_by_themselves(settings, pool, redis):
                 background.start(schedule.name, schedule.run)
             _start(background, settings, pool, redis, consuming, publisher, mirror)
+            background.start("audit", (await _audit_schedule(stack, settings, pool, redis)).run)
             yield
 
     app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
     add_metrics(app)
     return app
+
+
+@asynccontextmanager
+async def audit_sources(settings: Settings) -> AsyncIterator[Sources]:
+    """For an audit by a process of its own. Raises SchemaMismatch."""
+    async with AsyncExitStack() as stack:
+        pool = await postgres.open_pool(settings.database_url, service=f"{SERVICE}-audit")
+        stack.push_async_callback(pool.close)
+        await check_schema(pool, MIGRATIONS)
+        redis = redis_client.open_redis(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        yield await _sources(stack, settings, pool, redis)
+
+
+async def _sources(stack: AsyncExitStack, settings: Settings, pool: Pool, redis: Redis) -> Sources:
+    accounts, billing = [
+        await stack.enter_async_context(InternalClient(url, settings.internal_token))
+        for url in (settings.accounts_url, settings.billing_url)
+    ]
+    return Sources(
+        pool,
+        redis,
+        settings.amqp_url,
+        accounts,
+        billing,
+        settings.llama_base_url,
+        settings.llama_api_key.get_secret_value(),
+    )
+
+
+async def _audit_schedule(stack: AsyncExitStack, settings: Settings, pool: Pool, redis: Redis) -> Schedule:
+    every = timedelta(seconds=settings.audit_every_seconds)
+    sources = await _sources(stack, settings, pool, redis)
+    audit = ScheduledAudit(sources, every=every, started_at=utc_now())
+    look_every_seconds = min(AUDIT_IS_DUE_EVERY_SECONDS, settings.audit_every_seconds)
+    return Schedule("audit", audit.tick, every_seconds=look_every_seconds)
 
 
 def _start(
