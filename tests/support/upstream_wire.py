@@ -41,6 +41,7 @@ MODELS: Body = {
             "object": "model",
             "created": CREATED,
             "owned_by": "llamacpp",
+            "meta": {"n_ctx": CONTEXT_TOKENS, "n_ctx_train": 32768, "size": 246587904},
         }
     ],
 }

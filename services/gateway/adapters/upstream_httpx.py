@@ -120,7 +120,7 @@ class HttpxUpstream:
         if not isinstance(models, list):
             raise UpstreamFailed("The model server does not say which model it has.")
         return [
-            Model(file_name(str(model["id"])), int(model.get("created") or 0))
+            Model(file_name(str(model["id"])), int(model.get("created") or 0), _context_of(model))
             for model in models
             if isinstance(model, dict) and "id" in model
         ]
@@ -150,6 +150,14 @@ def _translated() -> Iterator[None]:
         raise UpstreamTimedOut("The model server did not answer in time.") from error
     except (httpx.HTTPError, httpx.StreamError) as error:
         raise UpstreamFailed("The model server cannot be reached, or broke off.") from error
+
+
+def _context_of(model: dict[str, Any]) -> int | None:
+    """llama-server tells that of one slot."""
+    match model:
+        case {"meta": {"n_ctx": int(tokens)}}:
+            return tokens
+    return None
 
 
 def _tokens_in(answer: dict[str, Any]) -> int:

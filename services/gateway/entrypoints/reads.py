@@ -62,4 +62,5 @@ async def _answer(send: Send, content: dict[str, Any], caller: Caller) -> None:
 
 
 def _shown(model: Model) -> dict[str, Any]:
-    return {"id": model.name, "object": "model", "created": model.created_at, "owned_by": OWNER}
+    shown = {"id": model.name, "object": "model", "created": model.created_at, "owned_by": OWNER}
+    return shown if model.context_tokens is None else shown | {"context_length": model.context_tokens}

@@ -4,13 +4,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 from redis.asyncio import Redis
 
+from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, open_account
+from services.gateway.use_cases import list_models
 from shared.admission.mirror import Snapshot, write_mirror
-from tests.support.upstream_wire import CREATED, MODEL_NAME
+from tests.support.upstream_wire import CONTEXT_TOKENS, CREATED, MODEL_NAME, MODELS
 
-SHOWN = {"id": MODEL_NAME, "object": "model", "created": CREATED, "owned_by": "promptly"}
+SHOWN = {
+    "id": MODEL_NAME,
+    "object": "model",
+    "created": CREATED,
+    "owned_by": "promptly",
+    "context_length": CONTEXT_TOKENS,
+}
 
 
 async def get(gateway: httpx.AsyncClient, path: str, account: Account) -> tuple[int, Any]:
@@ -20,6 +29,16 @@ async def get(gateway: httpx.AsyncClient, path: str, account: Account) -> tuple[
 
 async def test_models_are_rebuilt_and_show_no_path(gateway: httpx.AsyncClient, account: Account) -> None:
     assert await get(gateway, "/v1/models", account) == (200, {"object": "list", "data": [SHOWN]})
+    assert await get(gateway, f"/v1/models/{MODEL_NAME}", account) == (200, SHOWN)
+
+
+async def test_a_models_date_does_not_change_with_the_day_it_is_asked_for(
+    start_gateway: GatewayFactory, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_models, "FRESH_SECONDS", 0)
+    gateway = await start_gateway()
+    await get(gateway, "/v1/models", account)
+    monkeypatch.setitem(MODELS["data"][0], "created", CREATED + 60)
     assert await get(gateway, f"/v1/models/{MODEL_NAME}", account) == (200, SHOWN)
 
 

@@ -1,7 +1,11 @@
-"""Which models answer now, asked of the upstream at most every few seconds."""
+"""Which models answer now, asked of the upstream at most every few seconds.
+
+llama-server tells the time of the question as the model's date: the first that we were told stays.
+"""
 
 import asyncio
 import time
+from dataclasses import replace
 
 from services.gateway.domain.errors import ModelNotFound, Overloaded
 from services.gateway.use_cases.upstream import Model, Upstream
@@ -22,7 +26,11 @@ class Models:
         """Raises Overloaded when the upstream cannot say."""
         async with self._asking:
             if time.monotonic() >= self._fresh_until:
-                self._models = await self._ask()
+                dates = {model.name: model.created_at for model in self._models}
+                self._models = [
+                    replace(model, created_at=dates.get(model.name, model.created_at))
+                    for model in await self._ask()
+                ]
                 self._fresh_until = time.monotonic() + FRESH_SECONDS
             return self._models
 

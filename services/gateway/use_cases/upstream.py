@@ -10,10 +10,12 @@ from services.gateway.domain.generation import UpstreamCall
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """`name` is a file's name, never a path; `created_at` in Unix seconds."""
+    """`name` is a file's name, never a path; `created_at` in Unix seconds. `context_tokens`: of one request's prompt
+    and answer together, where the server tells it."""
 
     name: str
     created_at: int
+    context_tokens: int | None
 
 
 class UpstreamReply(Protocol):
