@@ -79,6 +79,9 @@ NPM := $(NODE)/bin/node $(NODE)/lib/node_modules/npm/bin/npm-cli.js
 lock: ## pin the dependencies anew, with hashes
 	@$(INSTALL) check
 	$(COMPILE) pyproject.toml $(SERVICES) --output-file requirements/run.lock
+	for service in gateway accounts metering billing notifier; do \
+		$(COMPILE) pyproject.toml --extra $$service --constraint requirements/run.lock \
+			--output-file requirements/$$service.lock || exit 1; done
 	$(COMPILE) pyproject.toml $(SERVICES) --extra model --constraint requirements/run.lock --output-file requirements/model.lock
 	$(COMPILE) pyproject.toml $(SERVICES) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
 	$(COMPILE) --group clients-langchain --output-file requirements/clients-langchain.lock
