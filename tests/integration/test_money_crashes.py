@@ -14,9 +14,12 @@ from tests.support.ledger import Account, Ledger, Usage
 from tests.support.listening import Listening
 from tests.support.money_in_redis import until_quiet
 from tests.support.newcomers import Newcomer
+from tests.support.orders import order_in
 
 KILLED, STOPPED = "gateway-2", "gateway-3"
 ANSWER_TOKENS = 1200
+SHORT_ANSWER_TOKENS = 200
+"""Complete while its gateway stands still."""
 PACE_MS = 50
 CHECKPOINTED_SECONDS = 0.6
 """Two intervals and some slack: what was delivered before that is in a checkpoint."""
@@ -29,6 +32,7 @@ class Aftermath:
     killed_streams: list[Listening]
     killed_wholes: list[Listening]
     stopped_streams: list[Listening]
+    stopped_whole: Listening
     of_killed: dict[int, Usage]
     swept_of_stopped: dict[int, Usage]
     of_stopped: dict[int, Usage]
@@ -42,17 +46,18 @@ async def aftermath(fleet: Fleet) -> Aftermath:
     streams = [_listen(fleet, KILLED, killed, stream=True) for _ in range(4)]
     wholes = [_listen(fleet, KILLED, killed, stream=False) for _ in range(2)]
     paused = [_listen(fleet, STOPPED, stopped, stream=True) for _ in range(3)]
+    whole = _listen(fleet, STOPPED, stopped, stream=False, tokens=SHORT_ANSWER_TOKENS)
     await eventually(lambda: _under_way(fleet, [*streams, *paused]), within_seconds=10)
     fleet.kill(KILLED)
     killed_at = asyncio.get_running_loop().time()
     fleet.signal(STOPPED, signal.SIGSTOP)
     try:
         await eventually(lambda: _has_rows(ledger, killed, 6), SWEPT_WITHIN_SECONDS)
-        await eventually(lambda: _has_rows(ledger, stopped, 3), SWEPT_WITHIN_SECONDS)
+        await eventually(lambda: _has_rows(ledger, stopped, 4), SWEPT_WITHIN_SECONDS)
         swept = await _by_prompt(ledger, stopped)
     finally:
         fleet.signal(STOPPED, signal.SIGCONT)
-    await asyncio.gather(*(each.finished for each in [*streams, *wholes, *paused]))
+    await asyncio.gather(*(each.finished for each in [*streams, *wholes, *paused, whole]))
     await until_quiet(fleet.stack.backing.redis, [killed, stopped])
     await fleet.restart(KILLED)
     return Aftermath(
@@ -60,6 +65,7 @@ async def aftermath(fleet: Fleet) -> Aftermath:
         streams,
         wholes,
         paused,
+        whole,
         await _by_prompt(ledger, killed),
         swept,
         await _by_prompt(ledger, stopped),
@@ -103,6 +109,17 @@ async def test_when_it_goes_on_it_cuts_them_and_corrects_the_charge_to_what_it_d
         assert swept.tokens_completion <= row.tokens_completion == len(stream.received_at) < ANSWER_TOKENS
 
 
+async def test_a_whole_answer_made_while_its_gateway_stood_still_is_withheld_and_costs_nothing(
+    fleet: Fleet, aftermath: Aftermath
+) -> None:
+    """Its hold had been swept: the money may be spent by others since."""
+    [made] = fleet.upstream_log.generations(of=order_in(aftermath.stopped_whole.body).name)
+    assert made.tokens_completion == SHORT_ANSWER_TOKENS
+    assert aftermath.stopped_whole.status == 503
+    [row] = [row for row in aftermath.of_stopped.values() if row.tokens == 0]
+    assert (row.outcome, row.revision, row.revisions) == ("lost", 1, 1)
+
+
 async def test_the_books_balance_after_the_correction(aftermath: Aftermath) -> None:
     rows = [*aftermath.of_killed.values(), *aftermath.of_stopped.values()]
     assert all(row.tokens == row.tokens_posted for row in rows)
@@ -111,8 +128,10 @@ async def test_the_books_balance_after_the_correction(aftermath: Aftermath) -> N
         assert account.balance == account.tokens_entered == TRIAL_TOKENS - spent
 
 
-def _listen(fleet: Fleet, gateway: str, newcomer: Newcomer, *, stream: bool) -> Listening:
-    body = newcomer.next_body(ANSWER_TOKENS, stream=stream, tokens=ANSWER_TOKENS, pace_ms=PACE_MS)
+def _listen(
+    fleet: Fleet, gateway: str, newcomer: Newcomer, *, stream: bool, tokens: int = ANSWER_TOKENS
+) -> Listening:
+    body = newcomer.next_body(tokens, stream=stream, tokens=tokens, pace_ms=PACE_MS)
     return Listening(fleet.url(gateway), newcomer, body)
 
 
@@ -121,7 +140,7 @@ def prompt_tokens(stream: Listening) -> int:
 
 
 async def _under_way(fleet: Fleet, streams: list[Listening]) -> bool:
-    return fleet.upstream_log.running() >= 9 and all(len(stream.received_at) >= 30 for stream in streams)
+    return fleet.upstream_log.running() >= 10 and all(len(stream.received_at) >= 30 for stream in streams)
 
 
 async def _has_rows(ledger: Ledger, newcomer: Newcomer, many: int) -> bool:

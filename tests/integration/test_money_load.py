@@ -30,6 +30,7 @@ async def test_the_ledger_equals_the_models_own_log(fleet: Fleet) -> None:
     assert reconciled.outcomes.keys() == {"completed", "client_disconnected", "upstream_failed"}, table
     assert fleet.upstream_log.running() == 0
     assert watch.lowest >= 0, table
+    print(table)  # noqa: T201
 
 
 def _table(answers: Mapping[str, int], reconciled: Reconciled, seconds: float) -> str:
@@ -40,7 +41,10 @@ def _table(answers: Mapping[str, int], reconciled: Reconciled, seconds: float) -
         "answers generated": reconciled.generations,
         "tokens generated": reconciled.tokens_generated,
         "tokens charged": reconciled.tokens_charged,
-        "tokens in flight": reconciled.tokens_in_flight,
+        **{
+            f"left with {tokens} tokens in flight": count
+            for tokens, count in sorted(reconciled.in_flight.items())
+        },
     }
     lines = [f"{count:>9,}  {what}" for what, count in rows.items()]
     return "\n".join([f"seed {SEED}, {REQUESTS} requests in {seconds:.1f} s", *lines])

@@ -1,4 +1,4 @@
-"""A client that listens to one stream and remembers when each token came, and how it ended."""
+"""A client that listens to one answer and remembers its status, when each token came, and how it ended."""
 
 import asyncio
 from contextlib import suppress
@@ -17,6 +17,7 @@ class Listening:
 
     def __init__(self, url: str, newcomer: Newcomer, body: dict[str, Any]) -> None:
         self.body = body
+        self.status: int | None = None
         self.received_at: list[float] = []
         self.end = "broken"
         self.finished = asyncio.create_task(self._listen(url, newcomer))
@@ -28,6 +29,7 @@ class Listening:
         async with httpx.AsyncClient(base_url=url, timeout=None) as client:  # noqa: S113 - it may stand still
             with suppress(httpx.HTTPError):
                 async with client.stream("POST", CHAT, json=self.body, headers=newcomer.headers) as reply:
+                    self.status = reply.status_code
                     async for line in reply.aiter_lines():
                         self._take(line)
 

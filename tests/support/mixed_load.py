@@ -17,9 +17,9 @@ CHAT = "/v1/chat/completions"
 TIMEOUT_SECONDS = 60
 ATTEMPTS_MAX = 4
 RETRIED = (429, 502, 503, 504)
-SLOW_MS = 150
-"""The pace of streams that somebody walks away from. Three tokens under way are then 450 ms: the 250 in which a
-disconnect must reach the upstream, and what a busy machine adds."""
+SLOW_MS = 80
+"""The pace of streams that somebody walks away from: that of a model of middle size on a GPU of its own. Three
+tokens under way are then the 250 ms in which a disconnect must reach the upstream."""
 LEAVES_WITHIN_SECONDS = 0.2
 TOO_LONG_WORDS = 2100
 

@@ -31,7 +31,8 @@ class Reconciled:
     generations: int
     tokens_generated: int
     tokens_charged: int
-    tokens_in_flight: int
+    in_flight: Counter[int]
+    """How many requests had so many tokens under way when their client left."""
 
 
 async def reconcile(fleet: Fleet, newcomers: Sequence[Newcomer]) -> Reconciled:
@@ -59,7 +60,7 @@ async def _reconcile(fleet: Fleet, newcomers: Sequence[Newcomer]) -> Reconciled:
         len(generated),
         sum(each.tokens for each in generated),
         sum(row.tokens for row in usage),
-        sum(_in_flight(each, charged) for each in generated),
+        Counter(_in_flight(each, row) for each, row in _left(generated, charged)),
     )
 
 
@@ -87,7 +88,7 @@ def _disagreements(generated: Iterable[Generated], charged: dict[Identity, Usage
 def _problem_of(each: Generated, row: Usage | None) -> str | None:
     if row is None:
         return None if _is_free(each) else "generated and not charged"
-    in_flight = each.tokens_completion - row.tokens_completion
+    in_flight = _in_flight(each, row)
     allowed = IN_FLIGHT_TOKENS_MAX if row.outcome == "client_disconnected" else 0
     if not 0 <= in_flight <= allowed:
         return f"{in_flight} tokens more generated than charged"
@@ -99,9 +100,17 @@ def _is_free(each: Generated) -> bool:
     return each.tokens_completion == 0 or (each.breaks and not each.is_stream)
 
 
-def _in_flight(each: Generated, charged: dict[Identity, Usage]) -> int:
-    row = charged.get(identity_of(each))
-    return each.tokens_completion - row.tokens_completion if row else 0
+def _left(
+    generated: Iterable[Generated], charged: dict[Identity, Usage]
+) -> Iterator[tuple[Generated, Usage]]:
+    for each in generated:
+        row = charged.get(identity_of(each))
+        if row is not None and row.outcome == "client_disconnected":
+            yield each, row
+
+
+def _in_flight(each: Generated, row: Usage) -> int:
+    return each.tokens_completion - row.tokens_completion
 
 
 def _out_of_balance(
