@@ -9,12 +9,18 @@ from pathlib import Path
 import asyncpg
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from services.accounts.adapters.attempts_redis import Attempts
 from services.accounts.adapters.key_desk_redis import KeyDesk, KeyLimits
 from services.accounts.adapters.ledger_http import Ledger
+from services.accounts.adapters.mails_http import Mails
+from services.accounts.adapters.sales_http import Sales
 from services.accounts.domain.trials import TrialTerms
+from services.accounts.entrypoints.admin_door import AdminDoor
+from services.accounts.entrypoints.admin_forms import AdminForms
+from services.accounts.entrypoints.admin_pages import AdminPages
 from services.accounts.entrypoints.dashboard import Dashboard
 from services.accounts.entrypoints.error_pages import show_errors_as_pages
 from services.accounts.entrypoints.holders import Holders
@@ -24,6 +30,11 @@ from services.accounts.entrypoints.landing import Landing
 from services.accounts.entrypoints.pages import STATIC_FOLDER, Pages
 from services.accounts.entrypoints.registration import Registration
 from services.accounts.settings import AccountsSettings
+from services.accounts.use_cases.admit_operator import AdmitOperator
+from services.accounts.use_cases.audit import Audit
+from services.accounts.use_cases.change_users import ChangeUsers
+from services.accounts.use_cases.close_accounts import CloseAccounts
+from services.accounts.use_cases.find_users import FindUsers
 from services.accounts.use_cases.forget import Forget
 from services.accounts.use_cases.identify import Identify
 from services.accounts.use_cases.limit_registrations import WINDOW_SECONDS, LimitRegistrations
@@ -35,9 +46,12 @@ from services.accounts.use_cases.mirror_keys import MirrorKeys
 from services.accounts.use_cases.new_keys import KeySecrets, NewKeys
 from services.accounts.use_cases.open_dashboard import OpenDashboard
 from services.accounts.use_cases.open_session import Sessions
+from services.accounts.use_cases.read_overview import ReadOverview
+from services.accounts.use_cases.read_user import ReadUser
 from services.accounts.use_cases.recover_key import RecoverKey
 from services.accounts.use_cases.refill_key import RefillKey
 from services.accounts.use_cases.register import Register
+from services.accounts.use_cases.replace_key import ReplaceKey
 from shared import postgres, redis_client
 from shared.background import Background
 from shared.bus import connection as bus
@@ -61,13 +75,16 @@ DATABASE_DOWN = (
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """What the use cases work with."""
+    """What the use cases work with: this service's stores, and its neighbours."""
 
     pool: Pool
     redis: Redis
     relay: OutboxRelay
     mirror: MirrorKeys
+    new_keys: NewKeys
     ledger: Ledger
+    sales: Sales
+    mails: Mails
 
 
 def build_app(settings: AccountsSettings) -> FastAPI:
@@ -76,32 +93,44 @@ def build_app(settings: AccountsSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            pool = await postgres.open_pool(settings.database_url, service=SERVICE)
-            stack.push_async_callback(pool.close)
-            await check_schema(pool, MIGRATIONS)
-            redis = redis_client.open_redis(settings.redis_url)
-            stack.push_async_callback(redis.aclose)
-            readiness.add("postgres", partial(postgres.answers, pool))
-            readiness.add("redis", partial(redis_client.answers, redis))
-            relay = await _relay(settings, pool, readiness, stack)
-            mirror = MirrorKeys(pool, KeyDesk(redis, _limits(settings)))
-            await mirror.begin_anew()
-            ledger = Ledger(
-                await stack.enter_async_context(
-                    InternalClient(settings.metering_url, settings.internal_token)
-                )
-            )
-            _add_routes(app, settings, pages, _Opened(pool, redis, relay, mirror, ledger))
+            opened = await _open(settings, readiness, stack)
+            await opened.mirror.begin_anew()
+            _add_routes(app, settings, pages, opened)
             background = await stack.enter_async_context(Background())
-            background.start("outbox_relay", relay.run)
-            background.start("key_mirror", mirror.run)
-            background.start("forget", Forget(pool).run)
+            background.start("outbox_relay", opened.relay.run)
+            background.start("key_mirror", opened.mirror.run)
+            background.start("forget", Forget(opened.pool).run)
             yield
 
     app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER))
     show_errors_as_pages(app, pages, dependency_down=DATABASE_DOWN)
     return app
+
+
+async def _open(settings: AccountsSettings, readiness: Readiness, stack: AsyncExitStack) -> _Opened:
+    pool = await postgres.open_pool(settings.database_url, service=SERVICE)
+    stack.push_async_callback(pool.close)
+    await check_schema(pool, MIGRATIONS)
+    redis = redis_client.open_redis(settings.redis_url)
+    stack.push_async_callback(redis.aclose)
+    readiness.add("postgres", partial(postgres.answers, pool))
+    readiness.add("redis", partial(redis_client.answers, redis))
+    limits = KeyLimits(settings.inference_user_rate_limit, settings.inference_concurrency_limit)
+    metering, billing, notifier = [
+        await stack.enter_async_context(InternalClient(url, settings.internal_token))
+        for url in (settings.metering_url, settings.billing_url, settings.notifier_url)
+    ]
+    return _Opened(
+        pool=pool,
+        redis=redis,
+        relay=await _relay(settings, pool, readiness, stack),
+        mirror=MirrorKeys(pool, KeyDesk(redis, limits)),
+        new_keys=NewKeys(KeySecrets(_pepper(settings), settings.sealing_public_key)),
+        ledger=Ledger(metering),
+        sales=Sales(billing),
+        mails=Mails(notifier),
+    )
 
 
 async def _relay(
@@ -113,62 +142,59 @@ async def _relay(
     return OutboxRelay(pool, Publisher(connection))
 
 
-def _limits(settings: AccountsSettings) -> KeyLimits:
-    return KeyLimits(
-        requests_per_minute=settings.inference_user_rate_limit,
-        requests_concurrent=settings.inference_concurrency_limit,
-    )
-
-
 def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: _Opened) -> None:
-    pepper = settings.key_pepper.get_secret_value().encode()
-    new_keys = NewKeys(KeySecrets(pepper, settings.sealing_public_key))
-    identify = Identify(opened.pool, pepper)
+    identify = Identify(opened.pool, _pepper(settings))
     holders = Holders(
         identify,
         Sessions(opened.pool),
-        LimitWrongKeys(
-            Attempts(
-                opened.redis,
-                "wrong-key",
-                attempts_max=WRONG_KEYS_MAX,
-                window_seconds=WRONG_KEYS_WINDOW_SECONDS,
-            )
-        ),
+        _wrong_keys(opened.redis, "wrong-key"),
         base_url=settings.base_url,
         trusted_proxies=settings.trusted_proxies,
     )
     app.router.routes += [
         *Landing(pages, _trial_terms(settings)).routes(),
-        *_registration(settings, pages, opened, new_keys).routes(),
+        *_registration(settings, pages, opened).routes(),
         *Dashboard(pages, holders, OpenDashboard(opened.pool, opened.ledger)).routes(),
-        *Keys(pages, holders, ManageKeys(opened.pool, opened.mirror, new_keys)).routes(),
+        *Keys(pages, holders, ManageKeys(opened.pool, opened.mirror, opened.new_keys)).routes(),
+        *_admin(settings, pages, opened),
     ]
-    app.include_router(
-        internal_routes(
-            RefillKey(opened.pool, opened.mirror.desk),
-            identify,
-            ListAccounts(opened.pool),
-            settings.internal_token,
-        )
-    )
+    refill_key, list_accounts = RefillKey(opened.pool, opened.mirror.desk), ListAccounts(opened.pool)
+    app.include_router(internal_routes(refill_key, identify, list_accounts, settings.internal_token))
 
 
-def _registration(
-    settings: AccountsSettings, pages: Pages, opened: _Opened, new_keys: NewKeys
-) -> Registration:
-    recover = RecoverKey(opened.pool, opened.mirror, opened.relay, new_keys, settings.base_url)
+def _registration(settings: AccountsSettings, pages: Pages, opened: _Opened) -> Registration:
+    recover = RecoverKey(opened.pool, opened.mirror, opened.relay, opened.new_keys, settings.base_url)
     confirming = recover if settings.key_recovery == "confirm" else None
     register = Register(
         opened.pool,
         _registration_limit(settings, opened.redis),
         opened.mirror,
         opened.relay,
-        new_keys,
+        opened.new_keys,
         _trial_terms(settings),
         confirming,
     )
     return Registration(pages, register, confirming, settings.trusted_proxies)
+
+
+def _admin(settings: AccountsSettings, pages: Pages, opened: _Opened) -> list[Route]:
+    pool, ledger, sales, mails = opened.pool, opened.ledger, opened.sales, opened.mails
+    admin_key = settings.admin_key.get_secret_value().encode()
+    door = AdminDoor(
+        AdmitOperator(pool, _wrong_keys(opened.redis, "wrong-admin-key"), admin_key, _pepper(settings)),
+        base_url=settings.base_url,
+        allowed=settings.admin_allowed_cidrs,
+        trusted_proxies=settings.trusted_proxies,
+    )
+    audit = Audit(pool)
+    replace_key = ReplaceKey(pool, opened.mirror, opened.relay, opened.new_keys, mails)
+    close_accounts = CloseAccounts(pool, opened.mirror, opened.relay)
+    read_user = ReadUser(pool, ledger, sales, mails)
+    overview = ReadOverview(pool, ledger, sales, mails, audit)
+    admin_pages = AdminPages(pages, door, FindUsers(pool, ledger), read_user, overview, replace_key)
+    change_users = ChangeUsers(audit, ledger, close_accounts, replace_key)
+    forms = AdminForms(pages, door, admin_pages, read_user, change_users, overview)
+    return [*admin_pages.routes(), *forms.routes()]
 
 
 def _registration_limit(settings: AccountsSettings, redis: Redis) -> LimitRegistrations:
@@ -176,8 +202,18 @@ def _registration_limit(settings: AccountsSettings, redis: Redis) -> LimitRegist
     return LimitRegistrations(
         Attempts(redis, "register", attempts_max=clients_max, window_seconds=WINDOW_SECONDS),
         Attempts(redis, "register-address", attempts_max=addresses_max, window_seconds=WINDOW_SECONDS),
-        settings.key_pepper.get_secret_value().encode(),
+        _pepper(settings),
     )
+
+
+def _wrong_keys(redis: Redis, what: str) -> LimitWrongKeys:
+    return LimitWrongKeys(
+        Attempts(redis, what, attempts_max=WRONG_KEYS_MAX, window_seconds=WRONG_KEYS_WINDOW_SECONDS)
+    )
+
+
+def _pepper(settings: AccountsSettings) -> bytes:
+    return settings.key_pepper.get_secret_value().encode()
 
 
 def _trial_terms(settings: AccountsSettings) -> TrialTerms:

@@ -2,14 +2,19 @@
 
 from base64 import b64decode
 from binascii import Error as NotBase64
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from shared.settings import ServiceSettings
+from shared.settings import Networks, ServiceSettings
 
 SEALING_KEY_BYTES = 32
 PEPPER_LENGTH_MIN = 32
+DEFAULT_ADMIN_NETWORKS = tuple(
+    ip_network(each) for each in ("100.64.0.0/10", "127.0.0.0/8", "::1/128", "172.16.0.0/12")
+)
+"""A tailnet, this host, and its container networks."""
 
 
 def _pepper(value: SecretStr) -> SecretStr:
@@ -33,8 +38,12 @@ class AccountsSettings(ServiceSettings):
     redis_url: str
     amqp_url: str
     metering_url: str
+    billing_url: str
+    notifier_url: str
     key_pepper: Annotated[SecretStr, AfterValidator(_pepper)]
     sealing_public_key: Annotated[str, AfterValidator(_sealing_key)]
+    admin_key: SecretStr = SecretStr("")
+    admin_allowed_cidrs: Networks = DEFAULT_ADMIN_NETWORKS
     trial_tokens: int = Field(default=100_000, ge=0)
     trial_expiry_days: int = Field(default=7, ge=1)
     registration_rate_limit: int = Field(default=10, ge=1)

@@ -181,7 +181,7 @@ def test_pages_may_not_be_framed_or_sniffed(edge: Edge) -> None:
     headers = edge.get("/dashboard").headers
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "same-origin"
+    assert headers["referrer-policy"] == "no-referrer"
 
 
 def test_a_configuration_that_nginx_refuses_is_one_sentence(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from services.accounts.domain.keys import Key
 
 DAYS_SHOWN = 30
 CHART_HEIGHT = 100
-"""Bars are whole percent of the busiest day."""
+"""Bars are whole percent of the chart's top."""
 
 
 class TrialState(Enum):
@@ -21,13 +21,14 @@ class TrialState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """In tokens, as posted in the ledger. `debt` is what a reversed payment left behind."""
+    """In tokens, as posted in the ledger. `debt` is what a reversed payment left behind, `frozen` what a dispute keeps."""
 
     available: int
     paid: int
     trial: int
     trial_expires_at: datetime | None
     debt: int
+    frozen: int = 0
 
     def trial_state(self, now: datetime) -> TrialState:
         if self.trial_expires_at is None:
@@ -62,26 +63,51 @@ class Dashboard:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One day of the chart; heights in percent, the completion stands on the prompt."""
+    """One day of the chart; heights in percent of its top, the completion stands on the prompt."""
 
     usage: UsageDay
     prompt_height: int
     completion_height: int
 
 
-def chart_of(usage: Sequence[UsageDay], *, today: date) -> list[Bar]:
-    """The last DAYS_SHOWN days, oldest first, quiet days included."""
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Oldest day first, quiet days included. `top` is the round number at the upper edge, in tokens."""
+
+    bars: tuple[Bar, ...]
+    top: int
+
+    @property
+    def tokens(self) -> int:
+        return sum(bar.usage.tokens for bar in self.bars)
+
+    @property
+    def requests(self) -> int:
+        return sum(bar.usage.requests for bar in self.bars)
+
+
+def chart_of(usage: Sequence[UsageDay], *, today: date, days: int = DAYS_SHOWN) -> Chart:
     known = {each.day: each for each in usage}
-    days = [today - timedelta(days=age) for age in reversed(range(DAYS_SHOWN))]
-    shown = [known.get(day) or UsageDay(day, 0, 0, 0) for day in days]
-    busiest = max(each.tokens for each in shown) or 1
-    return [_bar(each, busiest) for each in shown]
+    shown_days = [today - timedelta(days=age) for age in reversed(range(days))]
+    shown = [known.get(day) or UsageDay(day, 0, 0, 0) for day in shown_days]
+    top = round_up(max(each.tokens for each in shown))
+    return Chart(tuple(_bar(each, top) for each in shown), top)
 
 
-def _bar(usage: UsageDay, busiest: int) -> Bar:
+def round_up(tokens: int) -> int:
+    """To the next of 10, 20, 50, 100, 200, ...: a scale that people read at a glance."""
+    power = 10
+    while True:
+        for step in (power, 2 * power, 5 * power):
+            if step >= tokens:
+                return step
+        power *= 10
+
+
+def _bar(usage: UsageDay, top: int) -> Bar:
     """Both parts end on a percent of the whole, so that rounding never lifts a bar above its total."""
-    total = _percent(usage.tokens, busiest)
-    prompt = _percent(usage.tokens_prompt, busiest)
+    total = _percent(usage.tokens, top)
+    prompt = _percent(usage.tokens_prompt, top)
     return Bar(usage, min(prompt, total), total - min(prompt, total))
 
 

@@ -30,9 +30,13 @@ def may_be_signed_in(request: Request) -> bool:
 
 
 def is_from_our_page(request: Request) -> bool:
-    """The Origin's host is the request's own. `null`, as of a sandboxed frame, is not."""
-    host = request.headers.get("host", "").lower()
-    return bool(host) and _host_of(request.headers.get("origin", "")) == host
+    """The Origin's host is the request's own. From a page that tells no referrer, as ours do, browsers send `null`
+    (Fetch standard, "append a request Origin header"); then only their own word of `same-origin` counts: that of
+    a sandboxed frame, which is `null` as well, is another."""
+    host, origin = request.headers.get("host", "").lower(), request.headers.get("origin", "")
+    if origin == "null":
+        return request.headers.get("sec-fetch-site") == "same-origin"
+    return bool(host) and _host_of(origin) == host
 
 
 def require_our_page(request: Request) -> None:

@@ -43,7 +43,15 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters |= {"number": _number, "instant": _instant, "short_day": _short_day}
+        self._environment.filters |= {
+            "number": _number,
+            "signed": _signed,
+            "compact": _compact,
+            "instant": _instant,
+            "short_day": _short_day,
+            "money": _money,
+            "facts": _facts,
+        }
         self._environment.globals |= {"base_url": base_url.rstrip("/"), "asset": _asset_urls().__getitem__}
         self._transport = STRICT_TRANSPORT if base_url.startswith("https:") else {}
 
@@ -65,6 +73,28 @@ def _asset_urls() -> dict[str, str]:
 
 def _number(value: int) -> str:
     return f"{value:,}"
+
+
+def _signed(value: int) -> str:
+    return f"{value:+,}"
+
+
+def _compact(value: int) -> str:
+    """As a scale shows it: 500, 20k, 5M."""
+    for size, unit in ((10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if value >= size:
+            return f"{value / size:g}{unit}"
+    return str(value)
+
+
+def _money(cents: int, currency: str) -> str:
+    return f"${cents / 100:.2f}" if currency.lower() == "usd" else f"{cents / 100:.2f} {currency.upper()}"
+
+
+def _facts(values: Mapping[str, object] | None) -> str:
+    """What an action was about, in a cell of a table."""
+    shown = (values or {}).items()
+    return ", ".join(f"{name} {_number(value) if isinstance(value, int) else value}" for name, value in shown)
 
 
 def _instant(value: datetime) -> str:

@@ -22,6 +22,7 @@ from shared.sealing import new_key_pair, unseal
 PEPPER = "p" * 32
 PUBLIC_KEY, PRIVATE_KEY = new_key_pair()
 TOKEN = "internal-token"
+ADMIN_KEY = "the-operators-key"
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -95,6 +96,9 @@ def settings(database_url: str, redis_url: str, amqp_url: str, **given: Any) -> 
     standard = {
         "base_url": "https://promptly.test",
         "metering_url": NOWHERE,
+        "billing_url": NOWHERE,
+        "notifier_url": NOWHERE,
+        "admin_key": ADMIN_KEY,
         "internal_token": (TOKEN,),
         "key_pepper": PEPPER,
         "sealing_public_key": PUBLIC_KEY,

@@ -15,6 +15,8 @@ from tests.support.eventually import eventually
 
 T = TypeVar("T")
 
+StandInT = TypeVar("StandInT", bound="LedgerStandIn")
+
 TRIAL_ENDS_AT = datetime(2126, 11, 30, 9, 15, tzinfo=UTC)
 
 
@@ -60,7 +62,7 @@ def _known(replies: dict[str, T], account_id: str) -> T:
 
 
 @asynccontextmanager
-async def answering(ledger: LedgerStandIn) -> AsyncIterator[LedgerStandIn]:
+async def answering(ledger: StandInT) -> AsyncIterator[StandInT]:
     config = uvicorn.Config(ledger.app(), port=0, log_config=None, lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from services.accounts.tests.accounts_process import Accounts
-from services.accounts.tests.ledger_stand_in import LedgerStandIn
+from services.accounts.tests.neighbours import Neighbours
 from shared.api_keys import new_account_id, new_api_key
 from shared.clock import utc_now
 
@@ -13,13 +13,11 @@ async def opened(accounts: Accounts, key: str) -> httpx.Response:
     return await accounts.http.get("/dashboard", params={"key": key})
 
 
-async def test_a_key_shows_its_balance_and_usage(
-    accounts_with_ledger: Accounts, ledger: LedgerStandIn
-) -> None:
-    key = await accounts_with_ledger.new_key("dash@example.com")
-    ledger.knows(key[3:11], trial=99_940, paid=5_000_000)
-    ledger.used(key[3:11], utc_now().date(), requests=3, prompt=1_040, completion=20)
-    page = await opened(accounts_with_ledger, key)
+async def test_a_key_shows_its_balance_and_usage(panel: Accounts, neighbours: Neighbours) -> None:
+    key = await panel.new_key("dash@example.com")
+    neighbours.knows(key[3:11], trial=99_940, paid=5_000_000)
+    neighbours.used(key[3:11], utc_now().date(), requests=3, prompt=1_040, completion=20)
+    page = await opened(panel, key)
     assert page.status_code == 200
     assert "<title>Dashboard</title>" in page.text
     for shown in ("5,099,940", "99,940", "5,000,000", "30 November 2126, 09:15 UTC", "1,040", "1,060"):
@@ -27,12 +25,12 @@ async def test_a_key_shows_its_balance_and_usage(
     assert "dash@example.com" in page.text
 
 
-async def test_the_form_opens_the_same_page(accounts_with_ledger: Accounts, ledger: LedgerStandIn) -> None:
-    key = await accounts_with_ledger.new_key("form@example.com")
-    ledger.knows(key[3:11], trial=100_000)
-    by_form = await accounts_with_ledger.http.post("/dashboard", data={"key": f" {key}\n"})
+async def test_the_form_opens_the_same_page(panel: Accounts, neighbours: Neighbours) -> None:
+    key = await panel.new_key("form@example.com")
+    neighbours.knows(key[3:11], trial=100_000)
+    by_form = await panel.http.post("/dashboard", data={"key": f" {key}\n"})
     assert by_form.status_code == 200
-    assert by_form.text == (await opened(accounts_with_ledger, key)).text
+    assert by_form.text == (await opened(panel, key)).text
     assert "No calls yet" in by_form.text
 
 
@@ -68,8 +66,8 @@ async def test_without_a_key_the_page_asks_for_one(accounts: Accounts) -> None:
     assert 'name="key"' in page.text
 
 
-async def test_an_account_the_ledger_does_not_know_yet_is_told_so(accounts_with_ledger: Accounts) -> None:
-    page = await opened(accounts_with_ledger, await accounts_with_ledger.new_key("early@example.com"))
+async def test_an_account_the_ledger_does_not_know_yet_is_told_so(panel: Accounts) -> None:
+    page = await opened(panel, await panel.new_key("early@example.com"))
     assert page.status_code == 200
     assert "Your balance is not known yet" in page.text
 
@@ -81,11 +79,9 @@ async def test_the_page_stands_when_metering_is_down(accounts: Accounts) -> None
     assert "safe either way" in page.text
 
 
-async def test_a_spent_balance_says_what_it_means(
-    accounts_with_ledger: Accounts, ledger: LedgerStandIn
-) -> None:
-    key = await accounts_with_ledger.new_key("spent@example.com")
-    ledger.knows(key[3:11], debt=2_500)
-    page = await opened(accounts_with_ledger, key)
+async def test_a_spent_balance_says_what_it_means(panel: Accounts, neighbours: Neighbours) -> None:
+    key = await panel.new_key("spent@example.com")
+    neighbours.knows(key[3:11], debt=2_500)
+    page = await opened(panel, key)
     assert "402" in page.text
     assert "2,500 owed" in page.text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.accounts.domain.dashboard import DAYS_SHOWN, Balance, TrialState, UsageDay, chart_of
+from services.accounts.domain.dashboard import DAYS_SHOWN, Balance, TrialState, UsageDay, chart_of, round_up
 from services.accounts.domain.packs import PACKS
 from services.accounts.domain.trials import TrialTerms, address_hash_of, expires_at, mailbox_of
 
@@ -62,15 +62,22 @@ def test_the_price_list() -> None:
 
 def test_the_chart_has_every_day_oldest_first_and_no_other() -> None:
     stale = UsageDay(TODAY - timedelta(days=DAYS_SHOWN), 1, 1, 1)
-    bars = chart_of([UsageDay(TODAY, 1, 30, 70), stale], today=TODAY)
+    bars = chart_of([UsageDay(TODAY, 1, 30, 70), stale], today=TODAY).bars
     assert len(bars) == DAYS_SHOWN
     assert (bars[0].usage.day, bars[-1].usage.day) == (date(2026, 10, 25), TODAY)
     assert (bars[-1].prompt_height, bars[-1].completion_height) == (30, 70)
     assert sum(bar.usage.tokens for bar in bars) == 100
 
 
+@pytest.mark.parametrize(
+    ("busiest", "top"), [(0, 10), (10, 10), (11, 20), (21, 50), (999, 1000), (1001, 2000)]
+)
+def test_the_scale_ends_at_a_round_number(busiest: int, top: int) -> None:
+    assert round_up(busiest) == top
+
+
 def test_a_chart_without_usage_is_flat() -> None:
-    assert {bar.prompt_height + bar.completion_height for bar in chart_of([], today=TODAY)} == {0}
+    assert {bar.prompt_height + bar.completion_height for bar in chart_of([], today=TODAY).bars} == {0}
 
 
 counts = st.integers(min_value=0, max_value=2**53)
@@ -79,7 +86,7 @@ counts = st.integers(min_value=0, max_value=2**53)
 @given(st.lists(st.tuples(counts, counts), min_size=1, max_size=DAYS_SHOWN))
 def test_bars_stay_in_the_chart_and_are_seen_when_there_is_usage(tokens: list[tuple[int, int]]) -> None:
     usage = [UsageDay(TODAY - timedelta(days=age), 1, *each) for age, each in enumerate(tokens)]
-    for bar in chart_of(usage, today=TODAY):
+    for bar in chart_of(usage, today=TODAY).bars:
         assert bar.prompt_height >= 0
         assert bar.completion_height >= 0
         assert (bar.prompt_height + bar.completion_height > 0) == (bar.usage.tokens > 0)

@@ -130,6 +130,7 @@ async def test_the_oldest_session_makes_room(accounts: Accounts) -> None:
         {},
         {"origin": "https://evil.test"},
         {"origin": "null"},
+        {"origin": "null", "sec-fetch-site": "cross-site"},
         {"origin": "https://promptly.test.evil.test"},
         {"origin": "https://promptly.test:444"},
     ],
@@ -140,6 +141,12 @@ async def test_a_form_by_cookie_needs_our_own_origin(accounts: Accounts, headers
     for path in ("/dashboard/sign-out", "/dashboard/keys"):
         assert (await browser.submit(path, headers=headers)).status_code == 403
     assert await browser.is_signed_in_as("origin@example.com")
+
+
+async def test_a_page_without_referrer_is_our_own_on_the_browsers_word(accounts: Accounts) -> None:
+    browser, as_browsers_do = Browser(accounts), {"origin": "null", "sec-fetch-site": "same-origin"}
+    await browser.sign_in(await accounts.new_key("null@example.com"))
+    assert (await browser.submit("/dashboard/sign-out", headers=as_browsers_do)).status_code == 303
 
 
 async def test_a_form_by_cookie_needs_the_token_of_this_session(accounts: Accounts) -> None:

@@ -11,6 +11,8 @@ GOOD = {
     "REDIS_URL": "redis://localhost",
     "AMQP_URL": "amqp://localhost",
     "METERING_URL": "http://localhost",
+    "BILLING_URL": "http://localhost",
+    "NOTIFIER_URL": "http://localhost",
     "INTERNAL_TOKEN": "token",
     "KEY_PEPPER": "p" * 32,
     "SEALING_PUBLIC_KEY": PUBLIC_KEY,
@@ -33,6 +35,8 @@ def test_good_settings_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         ("SEALING_PUBLIC_KEY", "no base64!"),
         ("TRIAL_TOKENS", "-1"),
         ("REGISTRATION_RATE_LIMIT", "0"),
+        ("KEY_RECOVERY", "sometimes"),
+        ("ADMIN_ALLOWED_CIDRS", "10.0.0.0/33"),
     ],
 )
 def test_a_wrong_one_is_named(
@@ -45,4 +49,4 @@ def test_a_wrong_one_is_named(
         load(AccountsSettings)
     said = capsys.readouterr().err
     assert said.startswith(name)
-    assert value not in said or value in ("0", "-1")
+    assert value not in said or value in ("0", "-1", "10.0.0.0/33")

@@ -16,7 +16,7 @@ from services.accounts.adapters import sessions_postgres as sessions
 from shared.clock import utc_now
 from shared.postgres import Pool
 
-INTERVAL_SECONDS = 10.0
+INTERVAL_SECONDS = 3.0
 POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 log = structlog.get_logger()

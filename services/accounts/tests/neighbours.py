@@ -1,0 +1,252 @@
+"""Stand-ins for what metering, billing and notifier answer to the operator's pages, all at one address."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+
+from services.accounts.tests.ledger_stand_in import LedgerStandIn
+from shared.clock import utc_now
+from shared.contracts.internal.billing import (
+    DecideRequest,
+    PaymentMethods,
+    Purchase,
+    PurchasesReply,
+    Review,
+    ReviewsReply,
+)
+from shared.contracts.internal.metering import (
+    AccountsRequest,
+    AccountTotals,
+    AdjustRequest,
+    BalanceReply,
+    EntryPage,
+    EntrySeen,
+    GrantRequest,
+    GrantsReply,
+    RankedAccounts,
+    Receipt,
+    ReceiptPage,
+    ReceiptReply,
+    SystemTotals,
+    TotalsReply,
+    UsageReport,
+    UsageRow,
+)
+from shared.contracts.internal.notifier import MailDoor, MailSeen, MailsReply
+from shared.errors import Kind
+from shared.http.errors import error_body
+
+NOW = utc_now()
+
+
+@dataclass
+class Neighbours(LedgerStandIn):
+    """Remembers what it was asked to do, and does each once by its id."""
+
+    done: dict[UUID, BalanceReply] = field(default_factory=dict)
+    purchases: list[Purchase] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+    mails: list[MailSeen] = field(default_factory=list)
+    methods: tuple[Any, ...] = ("stripe",)
+    mail_door: Any = "smtp"
+    decided: list[tuple[str, str]] = field(default_factory=list)
+    resent: list[str] = field(default_factory=list)
+
+    def app(self) -> FastAPI:
+        app = super().app()
+        self._add_ledger(app)
+        self._add_usage(app)
+        self._add_overview(app)
+        self._add_sales(app)
+        self._add_mails(app)
+        return app
+
+    def _add_ledger(self, app: FastAPI) -> None:
+        @app.post("/internal/accounts/{account_id}/adjust", response_model=None)
+        async def adjust(account_id: str, request: AdjustRequest) -> BalanceReply | JSONResponse:
+            if -request.delta > self.balances[account_id].paid:
+                message = "More is to be taken than the paid balance has."
+                return JSONResponse(error_body(message, Kind.INVALID, code="insufficient_balance"), 400)
+            return self._change(account_id, request.adjustment_id, paid=request.delta)
+
+        @app.post("/internal/accounts/{account_id}/grants")
+        async def grant(account_id: str, request: GrantRequest) -> BalanceReply:
+            return self._change(account_id, request.grant_id, trial=request.tokens)
+
+        @app.get("/internal/accounts/{account_id}/grants")
+        async def grants(account_id: str) -> GrantsReply:
+            return GrantsReply(grants=())
+
+        @app.get("/internal/accounts/{account_id}/entries")
+        async def entries(account_id: str) -> EntryPage:
+            entry = EntrySeen(
+                entry_id=1,
+                grant_id=UUID(int=1),
+                kind="adjustment",
+                tokens=-5,
+                request_id=None,
+                reason="by hand",
+                created_at=NOW,
+            )
+            return EntryPage(entries=(entry,), next_before=None)
+
+    def _add_usage(self, app: FastAPI) -> None:
+        @app.get("/internal/accounts/{account_id}/usage/report")
+        async def report(account_id: str, group_by: Any) -> UsageReport:
+            rows = [UsageRow(group="m", requests=1, tokens_prompt=2, tokens_completion=3, tokens_cached=0)]
+            return UsageReport(group_by=group_by, since=NOW, until=NOW, rows=tuple(rows), next_cursor=None)
+
+        @app.get("/internal/accounts/{account_id}/usage/requests")
+        async def requests(account_id: str, key_id: str | None = None) -> ReceiptPage:
+            found = [each for each in self.receipts if key_id in (None, each.key_id)]
+            return ReceiptPage(since=NOW, until=NOW, receipts=tuple(found), next_cursor=None)
+
+        @app.get("/internal/accounts/{account_id}/usage/requests/{request_id}", response_model=None)
+        async def receipt(account_id: str, request_id: UUID) -> ReceiptReply | JSONResponse:
+            for each in self.receipts:
+                if (each.account_id, each.request_id) == (account_id, request_id):
+                    payload = each.model_dump_json()
+                    return ReceiptReply(
+                        receipt=each, payload=payload, signature="c2lnbmVk", public_key_id="k1"
+                    )
+            return JSONResponse({}, 404)
+
+    def _add_overview(self, app: FastAPI) -> None:
+        @app.post("/internal/balances")
+        async def balances(request: AccountsRequest) -> TotalsReply:
+            known = [self.balances[each] for each in request.account_ids if each in self.balances]
+            return TotalsReply(
+                accounts=tuple(
+                    AccountTotals(balance=each, requests=1, tokens_used=each.trial) for each in known
+                )
+            )
+
+        @app.get("/internal/accounts")
+        async def ranked(offset: int, limit: int, descending: bool) -> RankedAccounts:
+            order = sorted(self.balances.values(), key=lambda each: each.available, reverse=descending)
+            ids = [each.account_id for each in order]
+            return RankedAccounts(account_ids=tuple(ids[offset : offset + limit]), total=len(ids))
+
+        @app.get("/internal/totals")
+        async def totals(days: int) -> SystemTotals:
+            used = [day for each in self.usage.values() for day in each.days]
+            available = sum(each.available for each in self.balances.values())
+            return SystemTotals(
+                accounts=len(self.balances), tokens_available=available, tokens_debt=0, days=tuple(used)
+            )
+
+    def _add_sales(self, app: FastAPI) -> None:
+        @app.get("/internal/payment-methods")
+        async def methods() -> PaymentMethods:
+            return PaymentMethods(methods=self.methods)
+
+        @app.get("/internal/accounts/{account_id}/purchases")
+        async def purchases(account_id: str) -> PurchasesReply:
+            return PurchasesReply(
+                purchases=tuple(each for each in self.purchases if each.account_id == account_id)
+            )
+
+        @app.get("/internal/reviews")
+        async def reviews() -> ReviewsReply:
+            return ReviewsReply(reviews=tuple(self.reviews))
+
+        @app.post("/internal/reviews/{review_id}/decide", response_model=None)
+        async def decide(review_id: str, request: DecideRequest) -> Purchase | JSONResponse:
+            known = {each.review_id: each for each in self.reviews}
+            if review_id not in known:
+                return JSONResponse(error_body("No such review.", Kind.NOT_FOUND, code="not_found"), 404)
+            self.decided.append((review_id, request.decision))
+            return known[review_id].purchase
+
+    def _add_mails(self, app: FastAPI) -> None:
+        @app.get("/internal/mail-door")
+        async def door() -> MailDoor:
+            return MailDoor(goes_to=self.mail_door)
+
+        @app.get("/internal/accounts/{account_id}/mails")
+        async def mails_of(account_id: str) -> MailsReply:
+            return MailsReply(mails=tuple(each for each in self.mails if each.account_id == account_id))
+
+        @app.get("/internal/mails")
+        async def mails() -> MailsReply:
+            return MailsReply(mails=tuple(self.mails))
+
+        @app.post("/internal/mails/{mail_id}/resend", status_code=202)
+        async def resend(mail_id: str) -> dict[str, str]:
+            self.resent.append(mail_id)
+            return {}
+
+    def _change(self, account_id: str, change_id: UUID, *, paid: int = 0, trial: int = 0) -> BalanceReply:
+        if change_id not in self.done:
+            known = self.balances[account_id]
+            changed = {"available": known.available + paid + trial, "paid": known.paid + paid}
+            self.balances[account_id] = known.model_copy(update={**changed, "trial": known.trial + trial})
+            self.done[change_id] = self.balances[account_id]
+        return self.balances[account_id]
+
+
+def purchase(account_id: str, **given: Any) -> Purchase:
+    standard: dict[str, Any] = {
+        "purchase_id": "p-1",
+        "account_id": account_id,
+        "pack": "pro",
+        "tokens": 100_000_000,
+        "tokens_reversed": 0,
+        "is_credited": True,
+        "is_frozen": False,
+        "amount_cents": 600,
+        "currency": "usd",
+        "method": "stripe",
+        "state": "paid",
+        "receipt_number": "P-2026-0001",
+        "created_at": NOW,
+        "paid_at": NOW,
+    }
+    return Purchase(**{**standard, **given})
+
+
+def receipt(account_id: str, **given: Any) -> Receipt:
+    standard: dict[str, Any] = {
+        "request_id": UUID("01a20847-367c-7339-b68c-009d45415deb"),
+        "account_id": account_id,
+        "key_id": "01a20847-3669-72e4-9ba7-c00b9f606617",
+        "endpoint": "/v1/chat/completions",
+        "model": "gpt-oss-20b-mxfp4.gguf",
+        "tokens_prompt": 40,
+        "tokens_completion": 20,
+        "tokens_cached": 0,
+        "tokens_charged": 60,
+        "outcome": "completed",
+        "estimated": False,
+        "revision": 2,
+        "admitted_at": NOW,
+        "ended_at": NOW,
+    }
+    return Receipt(**{**standard, **given})
+
+
+def review(account_id: str) -> Review:
+    return Review(
+        review_id="r-1",
+        purchase=purchase(account_id, state="review"),
+        reason="Paid 5.00 of 6.00.",
+        decisions=("credit", "refund"),
+        created_at=NOW,
+    )
+
+
+def refused_mail(account_id: str) -> MailSeen:
+    return MailSeen(
+        mail_id="m-1",
+        account_id=account_id,
+        kind="key_registered",
+        state="refused",
+        attempts=3,
+        last_reply="550 no such user",
+        created_at=NOW,
+        ended_at=NOW,
+    )

@@ -1,0 +1,158 @@
+"""Who may enter /admin: the network first, then the key, and what a browser may do with a session."""
+
+import httpx
+import pytest
+import structlog
+from redis.asyncio import Redis
+
+from services.accounts.domain.operators import is_allowed
+from services.accounts.settings import DEFAULT_ADMIN_NETWORKS
+from services.accounts.tests.accounts_process import ADMIN_KEY, Accounts, serving
+from services.accounts.tests.browser import FOREIGN_FORM, FORM_TOKEN, OWN_FORM
+from services.accounts.tests.conftest import SettingsFactory
+
+PATHS = ["/admin", "/admin/user", "/admin/reviews", "/admin/mails", "/admin/audit"]
+FORMS = ["adjust", "grant", "delete", "block", "unblock", "new-key", "reviews/decide", "mails/resend"]
+
+
+async def opened(accounts: Accounts, key: str | None = ADMIN_KEY, **headers: str) -> httpx.Response:
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await accounts.http.get("/admin", params={"key": key} if key else None, headers=sent)
+
+
+async def test_the_key_opens_the_panel_directly_and_is_nowhere_in_it(accounts: Accounts) -> None:
+    page = await opened(accounts)
+    assert page.status_code == 200
+    assert ADMIN_KEY not in page.text + str(page.headers)
+    assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    assert "promptly.js" in page.text
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", ADMIN_KEY + "x", "ä"])
+@pytest.mark.parametrize("path", PATHS)
+async def test_without_the_key_every_page_is_403(accounts: Accounts, path: str, key: str | None) -> None:
+    page = await accounts.http.get(path, params={"key": key} if key is not None else None)
+    assert page.status_code == 403
+    assert "set-cookie" not in page.headers
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_without_the_key_every_form_is_403(accounts: Accounts, form: str) -> None:
+    for fields in ({}, {"key": "wrong"}, {"key": ""}):
+        reply = await accounts.http.post(f"/admin/{form}", data={"user_id": "1", **fields})
+        assert reply.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("client", "allowed"),
+    [
+        ("127.0.0.1", True),
+        ("100.64.0.7", True),
+        ("172.17.0.1", True),
+        ("::1", True),
+        ("::ffff:100.64.0.7", True),
+        ("203.0.113.9", False),
+        ("172.32.0.1", False),
+        ("2001:db8::1", False),
+        ("nonsense", False),
+    ],
+)
+def test_the_networks_of_the_operator(client: str, allowed: bool) -> None:
+    assert is_allowed(client, DEFAULT_ADMIN_NETWORKS) is allowed
+
+
+async def test_another_network_is_403_with_the_right_key_and_is_not_asked_for_it(accounts: Accounts) -> None:
+    page = await opened(accounts, x_forwarded_for="203.0.113.9")
+    assert page.status_code == 403
+    assert 'name="key"' not in page.text
+    reply = await accounts.http.post(
+        "/admin/adjust", data={"key": ADMIN_KEY}, headers={"x-forwarded-for": "203.0.113.9"}
+    )
+    assert reply.status_code == 403
+
+
+async def test_a_claimed_address_counts_only_from_a_trusted_proxy_and_is_logged_otherwise(
+    settings_with: SettingsFactory, redis: Redis
+) -> None:
+    async with serving(settings_with(trusted_proxies="192.0.2.1/32"), redis) as accounts:
+        with structlog.testing.capture_logs() as logs:
+            page = await opened(accounts, x_forwarded_for="100.64.0.7")
+        assert page.status_code == 403
+        assert "admin_untrusted_proxy" in str(logs)
+        assert (await opened(accounts)).status_code == 200
+
+
+async def test_where_no_admin_key_is_set_nobody_enters(settings_with: SettingsFactory, redis: Redis) -> None:
+    async with serving(settings_with(admin_key=""), redis) as accounts:
+        for key in (None, "", "x"):
+            assert (await opened(accounts, key)).status_code == 403
+
+
+async def test_after_too_many_wrong_keys_the_right_one_is_not_looked_at(accounts: Accounts) -> None:
+    for _ in range(20):
+        await opened(accounts, "wrong")
+    assert (await opened(accounts)).status_code == 403
+    assert (await opened(accounts, x_forwarded_for="100.64.0.7")).status_code == 200
+
+
+async def test_a_session_opens_the_pages_without_the_key(accounts: Accounts) -> None:
+    reply = await accounts.http.post("/admin", data={"key": ADMIN_KEY}, headers=OWN_FORM)
+    assert (reply.status_code, reply.headers["location"]) == (303, "/admin")
+    cookie = reply.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "Path=/admin" in cookie
+    assert ADMIN_KEY not in cookie
+    assert [(await accounts.http.get(path)).status_code for path in PATHS] == [200, 404, 200, 200, 200]
+
+
+async def test_another_site_signs_no_operator_in(accounts: Accounts) -> None:
+    page = await opened(accounts, sec_fetch_site="cross-site")
+    assert (page.status_code, "set-cookie" in page.headers) == (200, False)
+    reply = await accounts.http.post("/admin", data={"key": ADMIN_KEY}, headers=FOREIGN_FORM)
+    assert "set-cookie" not in reply.headers
+
+
+async def test_signing_out_ends_the_session_itself(accounts: Accounts) -> None:
+    token = await signed_in(accounts)
+    session = accounts.http.cookies["promptly_admin"]
+    reply = await accounts.http.post("/admin/sign-out", data={"form_token": token}, headers=OWN_FORM)
+    assert reply.status_code == 303
+    accounts.http.cookies.set("promptly_admin", session, domain="promptly.test")
+    assert (await accounts.http.get("/admin")).status_code == 403
+
+
+async def test_another_admin_key_ends_all_sessions(settings_with: SettingsFactory, redis: Redis) -> None:
+    async with serving(settings_with(), redis) as accounts:
+        await signed_in(accounts)
+        session = accounts.http.cookies["promptly_admin"]
+    async with serving(settings_with(admin_key="another"), redis) as accounts:
+        accounts.http.cookies.set("promptly_admin", session, domain="promptly.test")
+        assert (await accounts.http.get("/admin")).status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{}, FOREIGN_FORM, {"origin": "null"}])
+async def test_a_form_by_cookie_needs_our_own_origin(accounts: Accounts, headers: dict[str, str]) -> None:
+    token = await signed_in(accounts)
+    for form in FORMS:
+        reply = await accounts.http.post(f"/admin/{form}", data={"form_token": token}, headers=headers)
+        assert (reply.status_code, "not sent from a page of ours" in reply.text) == (403, True)
+
+
+async def test_a_form_by_cookie_needs_the_pages_token(accounts: Accounts) -> None:
+    await signed_in(accounts)
+    for form in FORMS:
+        reply = await accounts.http.post(f"/admin/{form}", data={"form_token": "0" * 64}, headers=OWN_FORM)
+        assert (reply.status_code, "out of date" in reply.text) == (403, True)
+
+
+async def test_a_program_is_refused_in_json(accounts: Accounts) -> None:
+    reply = await accounts.http.get("/admin", headers={"accept": "application/json"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "forbidden")
+
+
+async def signed_in(accounts: Accounts) -> str:
+    """The form token of the operator's session in `accounts.http`."""
+    page = await opened(accounts)
+    found = FORM_TOKEN.search(page.text)
+    assert found is not None
+    return found[1]

@@ -1,0 +1,114 @@
+"""What the operator does to an account: tokens given or taken, blocked, a new key, erased. Each is in the audit log."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services.accounts.adapters.ledger_http import Ledger
+from services.accounts.domain.dashboard import Balance
+from services.accounts.domain.operators import Action, Facts
+from services.accounts.domain.users import User
+from services.accounts.use_cases.audit import Audit
+from services.accounts.use_cases.close_accounts import CloseAccounts
+from services.accounts.use_cases.partly import or_none
+from services.accounts.use_cases.replace_key import ReplaceKey
+from shared.clock import utc_now
+from shared.errors import Kind, PromptlyError
+
+
+class NotInTheLedger(PromptlyError):
+    """The ledger has not heard of the account yet: it registered a moment ago."""
+
+    kind = Kind.UNAVAILABLE
+    code = "not_in_the_ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeUsers:
+    """Each returns False when this very action was done before."""
+
+    audit: Audit
+    ledger: Ledger
+    close_accounts: CloseAccounts
+    replace_key: ReplaceKey
+
+    async def adjust(self, action: Action, user: User, *, delta: int, reason: str) -> bool:
+        async def work() -> Facts:
+            balance = await self.ledger.adjust(
+                user.account_id, adjustment_id=action.action_id, delta=delta, reason=reason
+            )
+            return _facts_of(_known(balance))
+
+        return await self.audit(action, work, before=await self._balance_of(user))
+
+    async def grant(self, action: Action, user: User, *, tokens: int, days: int, reason: str) -> bool:
+        async def work() -> Facts:
+            balance = await self.ledger.grant(
+                user.account_id,
+                grant_id=action.action_id,
+                tokens=tokens,
+                expires_at=utc_now() + timedelta(days=days),
+                reason=reason,
+            )
+            return _facts_of(_known(balance))
+
+        return await self.audit(action, work, before=await self._balance_of(user))
+
+    async def erase(self, action: Action, user: User) -> bool:
+        async def work() -> Facts:
+            await self.close_accounts.erase(user.account_id)
+            return {"erased": True}
+
+        return await self.audit(action, work, before=await self._balance_of(user))
+
+    async def block(self, action: Action, user: User) -> bool:
+        async def work() -> Facts:
+            await self.close_accounts.block(user.account_id)
+            return {"blocked": True}
+
+        return await self.audit(action, work, before={"blocked": user.blocked_at is not None})
+
+    async def unblock(self, action: Action, user: User) -> bool:
+        async def work() -> Facts:
+            await self.close_accounts.unblock(user.account_id)
+            return {"blocked": False}
+
+        return await self.audit(action, work, before={"blocked": user.blocked_at is not None})
+
+    async def mail_key(self, action: Action, user: User) -> bool:
+        async def work() -> Facts:
+            return {"key_id": await self.replace_key.by_mail(user.account_id, user.email)}
+
+        return await self.audit(action, work)
+
+    async def show_key(self, action: Action, user: User) -> str | None:
+        """The key, once; None when this very action was done before."""
+        shown: list[str] = []
+
+        async def work() -> Facts:
+            made = await self.replace_key.by_hand(user.account_id)
+            shown.append(made.text)
+            return {"key_id": made.stored.key_id}
+
+        await self.audit(action, work)
+        return shown[0] if shown else None
+
+    async def _balance_of(self, user: User) -> Facts:
+        balance = await or_none(self.ledger.find_balance(user.account_id))
+        return {} if balance is None else _facts_of(balance)
+
+
+def _known(balance: Balance | None) -> Balance:
+    if balance is None:
+        raise NotInTheLedger(
+            "The ledger does not know this account yet. Please try again in a moment.", retry_after_seconds=1
+        )
+    return balance
+
+
+def _facts_of(balance: Balance) -> Facts:
+    return {
+        "available": balance.available,
+        "paid": balance.paid,
+        "trial": balance.trial,
+        "debt": balance.debt,
+    }
