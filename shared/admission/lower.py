@@ -4,7 +4,6 @@ The hold is under the lowering's own id; the ledger posts the lowering, and the 
 lower balance ends the hold. Also how much room an account has, for what can wait until nobody is in the way.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -43,11 +42,11 @@ Lowered = Held | NotEnough | Ended | NotOpen
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """An open account as of a version: what is posted and valid, less what is held and journalled. Below zero
-    while requests use what was since taken out of `posted`."""
+    """Of an open account as of a version: paid tokens that nobody needs. Below zero while requests use what was
+    since taken out of `posted`."""
 
     version: int
-    free: int
+    unused: int
 
 
 async def lower(redis: Redis, account_id: AccountId, lowering_id: UUID, tokens: int) -> Lowered:
@@ -60,18 +59,9 @@ async def lower(redis: Redis, account_id: AccountId, lowering_id: UUID, tokens: 
 
 async def read_room(redis: Redis, account_id: AccountId) -> Room | None:
     """None when the account is not open in Redis."""
-    [reply] = await run(redis, Call("balance", [AccountKeys(account_id).account]))
-    if reply is None:
-        return None
-    now_ms, flat = reply
-    record = dict(zip(flat[::2], flat[1::2], strict=True))
-    return Room(int(record[b"version"]), _free_in(record, now_ms))
-
-
-def _free_in(record: Mapping[bytes, bytes], now_ms: int) -> int:
-    grants = [value.split(b":") for field, value in record.items() if field.startswith(b"grant:")]
-    ending = sum(int(tokens) for tokens, expires_at_ms in grants if int(expires_at_ms) > now_ms)
-    return int(record[b"posted"]) + ending - int(record[b"held"]) - int(record[b"journalled"])
+    names = AccountKeys(account_id)
+    [reply] = await run(redis, Call("room", [names.account, names.holds]))
+    return None if reply is None else Room(*reply)
 
 
 def _lowered(reply: Reply) -> Lowered:

@@ -48,7 +48,7 @@ async def _collect(pool: Pool, account_id: AccountId, room: Room, now: datetime)
             return
         grants = (await list_open_grants(connection, [account_id]))[account_id]
         owing = await list_owing(connection, account_id)
-        unused = room.free + sum(purchase.owed for purchase in owing) + frozen_in(grants)
+        unused = room.unused + sum(purchase.owed for purchase in owing) + frozen_in(grants)
         entries: list[Entry] = []
         for purchase in owing:
             at_most = unused + sum(entry.tokens for entry in entries)

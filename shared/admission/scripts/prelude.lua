@@ -65,6 +65,26 @@ local function end_hold(account, holds, leases, account_id, request_id)
   return hold
 end
 
+-- A lowering's hold: of no key, and never without a heartbeat.
+local LOWERING = 'whole||lower|'
+
+-- Of what never ends, what nobody needs: a running request is taken to use first what ends, a lowering may not.
+-- Below zero while requests use what was since taken out of `posted`.
+local function unused_paid_of(account, holds, now)
+  local lowered, ending = 0, 0
+  for _, packed in ipairs(redis.call('HVALS', holds)) do
+    if string.sub(packed, -#LOWERING) == LOWERING then lowered = lowered + string.match(packed, '^%d+') end
+  end
+  for field, value in pairs(account) do
+    if string.sub(field, 1, 6) == 'grant:' then
+      local left, expires_at = string.match(value, '^(%d+):(%d+)$')
+      if tonumber(expires_at) > now then ending = ending + left end
+    end
+  end
+  local running = tonumber(account.held) + tonumber(account.journalled) - lowered
+  return tonumber(account.posted) - lowered - math.max(running - ending, 0)
+end
+
 local function read_journal(journal, request_id)
   local revision, tokens = string.match(redis.call('HGET', journal, request_id) or '', '^(%d+):(%d+)$')
   return tonumber(revision) or 0, tonumber(tokens) or 0

@@ -143,7 +143,7 @@ class Stored:
     def assert_counters_are_sums(self) -> None:
         assert self.held == sum(hold.tokens for hold in self.holds.values())
         assert self.journalled == sum(tokens for _, tokens in self.journal.values())
-        assert self.running == len(self.holds)
+        assert self.running == sum(hold.key_id == KEY for hold in self.holds.values())
         assert self.leases == {f"{ACCOUNT}/{request_id}" for request_id in self.holds}
 
 

@@ -9,20 +9,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, precondition, rule
 
 from shared.admission.decisions import HoldRequest
+from shared.admission.lower import Held, lower
 from shared.admission.mirror import IsOpen, Snapshot, write_mirror
 from shared.admission.tests.building import (
     ACCOUNT,
     FAR_FUTURE_MS,
     LONG_AGO_MS,
     NAMES,
-    request_for,
     stored_in,
 )
 from shared.admission.tests.building import open_ids as open_ids_of
 from shared.admission.tests.plain_model import LedgerSnapshot
 from shared.admission.tests.requests_of_one_account import RequestsOfOneAccount, tokens
-from shared.contracts.gateway import REVISION_SERVED
-from shared.ids import RequestId
+from shared.ids import RequestId, new_uuid7
 
 
 @dataclass
@@ -54,10 +53,13 @@ class OneAccount(RequestsOfOneAccount):
     @rule(tokens=tokens)
     def deduct(self, tokens: int) -> None:
         """Takes a hold under its own id and is posted; only a mirror pass ends the hold."""
-        request = request_for(tokens, 0)
-        if self.try_to_admit(request):
-            self._post(request.request_id, REVISION_SERVED, tokens)
-            self.charges[request.request_id] = tokens
+        lowering_id = new_uuid7()
+        name = RequestId(str(lowering_id))
+        answer = self.world.run(lower(self.world.redis, ACCOUNT, lowering_id, tokens))
+        assert (answer == Held()) == self.model.lower(name, tokens)
+        if answer == Held():
+            self.ledger.deduct(name, tokens)
+            self.charges[name] = tokens
 
     @rule(tokens=tokens)
     def credit(self, tokens: int) -> None:
@@ -124,6 +126,10 @@ class OneAccount(RequestsOfOneAccount):
         spent = sum({**open_holds, **self.charges}.values())
         assert spent <= self.granted + self.came_too_late
         assert self.ledger.uncollected <= self.came_too_late
+
+    @invariant()
+    def the_ledger_always_finds_what_was_lowered(self) -> None:
+        assert self.ledger.paid >= 0
 
     @invariant()
     def nothing_is_below_zero(self) -> None:

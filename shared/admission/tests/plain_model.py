@@ -18,6 +18,7 @@ class ModelHold:
     kind: CallKind
     prompt: int = 0
     completion: int = 0
+    is_lowering: bool = False
 
     def lost_tokens(self) -> int:
         return min(self.prompt + self.completion, self.tokens) if self.kind is CallKind.STREAM else 0
@@ -69,6 +70,11 @@ class Ledger:
     def credit(self, tokens: int) -> None:
         self.version += 1
         self.paid += tokens
+
+    def deduct(self, lowering_id: RequestId, tokens: int) -> None:
+        self.version += 1
+        self.paid -= tokens
+        self.posted[lowering_id] = Posted(1, tokens, 0)
 
     def close_trial(self) -> None:
         self.version += 1
@@ -123,7 +129,7 @@ class Desk:
             return Refusal.ENDED
         if request_id in self.holds:
             return self.holds[request_id].tokens
-        if len(self.holds) >= ACCOUNT_CONCURRENCY:
+        if sum(not hold.is_lowering for hold in self.holds.values()) >= ACCOUNT_CONCURRENCY:
             return Refusal.KEY_CONCURRENCY
         want = prompt + completion
         if want <= self.free:
@@ -134,6 +140,16 @@ class Desk:
             return Refusal.BALANCE_EXHAUSTED
         wanted = min(want, self.spendable)
         return wanted if wanted <= self.free else Refusal.BALANCE_HELD
+
+    def lower(self, lowering_id: RequestId, tokens: int) -> bool:
+        """Of what never ends, and nobody uses."""
+        trial = 0 if self.trial_ended else self.mirrored.trial
+        lowered = sum(hold.tokens for hold in self.holds.values() if hold.is_lowering)
+        running = self.held + self.journalled - lowered
+        if tokens > self.mirrored.paid - lowered - max(running - trial, 0):
+            return False
+        self.holds[lowering_id] = ModelHold(tokens, CallKind.WHOLE, is_lowering=True)
+        return True
 
     def settle(self, request_id: RequestId, revision: int, tokens: int) -> bool:
         if self.done.get(request_id, 0) >= revision:

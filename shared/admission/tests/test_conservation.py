@@ -81,6 +81,18 @@ RULES = {
         "if earlier then return",
         "if false then return",
     ),
+    "what is used is not lowered": (
+        "prelude.lua",
+        "math.max(running - ending, 0)",
+        "0",
+    ),
+    "what is lowered is held": (
+        "lower.lua",
+        """begin_hold(account_name, holds, leases, account_id, lowering_id, {
+  tokens = tokens,""",
+        """begin_hold(account_name, holds, leases, account_id, lowering_id, {
+  tokens = 0,""",
+    ),
     "a request with a heartbeat is not swept": (
         "sweep.lua",
         "if find_hold(keys.holds, request_id).heartbeat_at > now_ms() - ARGV[8] then return nil end",

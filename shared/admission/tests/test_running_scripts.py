@@ -13,6 +13,7 @@ from shared.admission.confirmations import confirmed_by_the_ledger
 from shared.admission.decisions import Admitted, Settled
 from shared.admission.desk import AdmissionDesk
 from shared.admission.epoch import read_epoch
+from shared.admission.lower import Held, lower, read_room
 from shared.admission.lua import SCRIPTS_FOLDER, Call, Scripts, scripts_of
 from shared.admission.mirror import begin_pass
 from shared.admission.sequences import count_untold, write_sequence
@@ -28,7 +29,7 @@ from shared.admission.tests.building import (
     request_for,
     stored_in,
 )
-from shared.ids import new_request_id
+from shared.ids import new_request_id, new_uuid7
 
 
 class RecordingScripts(Scripts):
@@ -77,6 +78,8 @@ async def use_every_script(redis: Redis) -> None:
     await desk.release_refused(ACCOUNT, released.request_id, DIGEST)
     await stale_leases(redis, 0, 0.0, 10)
     assert isinstance(await sweep(redis, ACCOUNT, lost.request_id, 0.0), Swept)
+    assert await lower(redis, ACCOUNT, new_uuid7(), 1) == Held()
+    await read_room(redis, ACCOUNT)
     await desk.balance(ACCOUNT)
     await SettlementStream(redis).trim()
     await begin_pass(redis, ACCOUNT)
