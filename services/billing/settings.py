@@ -1,21 +1,40 @@
 """What billing reads from the environment. The providers' settings may be empty."""
 
-from pydantic import SecretStr
+from ipaddress import ip_network
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr, model_validator
 
 from services.billing.domain.payment_methods import Method
-from shared.settings import ServiceSettings
+from shared.settings import Networks, ServiceSettings
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 class BillingSettings(ServiceSettings):
+    """`stripe_api_url` is only for a stand-in of Stripe; empty is Stripe itself."""
+
     database_url: str
     amqp_url: str
+    accounts_url: str
+    metering_url: str
+    admin_key: SecretStr = SecretStr("")
+    admin_allowed_cidrs: Networks = (
+        ip_network("100.64.0.0/10"),
+        ip_network("127.0.0.0/8"),
+        ip_network("::1/128"),
+        ip_network("172.16.0.0/12"),
+    )
     stripe_secret_key: SecretStr = SecretStr("")
     stripe_webhook_secret: SecretStr = SecretStr("")
+    stripe_api_url: str = ""
     btcpay_url: str = ""
     btcpay_public_url: str = ""
     btcpay_api_key: SecretStr = SecretStr("")
     btcpay_store_id: str = ""
     btcpay_webhook_secret: SecretStr = SecretStr("")
+    local_fakes: bool = False
 
     @property
     def configured(self) -> frozenset[Method]:
@@ -31,3 +50,17 @@ class BillingSettings(ServiceSettings):
             ),
         }
         return frozenset(method for method, values in settings_of.items() if all(map(len, values)))
+
+    @property
+    def webhook_secrets(self) -> dict[Method, SecretStr]:
+        secrets = {Method.STRIPE: self.stripe_webhook_secret, Method.BTCPAY: self.btcpay_webhook_secret}
+        return {method: secrets[method] for method in self.configured}
+
+    @model_validator(mode="after")
+    def _fakes_stay_at_home(self) -> Self:
+        is_local = urlsplit(self.base_url).hostname in LOOPBACK_HOSTS
+        if self.local_fakes and not is_local:
+            raise ValueError("LOCAL_FAKES=1 sells tokens for play money: BASE_URL must be on loopback")
+        if self.stripe_api_url and not self.local_fakes:
+            raise ValueError("STRIPE_API_URL is for a stand-in of Stripe: it needs LOCAL_FAKES=1")
+        return self

@@ -1,18 +1,23 @@
-"""/checkout?pack=&method=: what is to be bought and how, from the address or from a form."""
+"""GET /checkout shows what is to be bought, by whom; POST makes the order and sends the customer to the provider."""
 
-from collections.abc import Mapping
-from urllib.parse import parse_qsl
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.billing.domain.packs import PACKS, Pack, find_pack
-from services.billing.domain.payment_methods import Method, refusal
+from services.billing.domain.buyers import Buyer
+from services.billing.domain.orders import OrderId
+from services.billing.domain.packs import CURRENCY, PACKS, Pack, find_pack
+from services.billing.domain.payment_methods import TITLES, Method, NotConfigured
+from services.billing.entrypoints.answers import Answers
+from services.billing.entrypoints.forms import read_form
+from services.billing.entrypoints.signed_in import find_reader, get_sender
+from services.billing.use_cases.identify_buyer import IdentifyBuyer
+from services.billing.use_cases.start_checkout import StartCheckout
 from shared.errors import Kind, PromptlyError
-
-FORM_BYTES_MAX = 8 * 1024
-"""The form has three short fields."""
-FORM_FIELDS_MAX = 20
+from shared.ids import new_uuid7
 
 
 class UnknownPack(PromptlyError):
@@ -25,23 +30,55 @@ class UnknownMethod(PromptlyError):
     code = "unknown_method"
 
 
-class NotAForm(PromptlyError):
-    """The body is not what a form sends, or far more than that."""
-
+class UnknownOrder(PromptlyError):
     kind = Kind.INVALID
-    code = "not_a_form"
+    code = "unknown_order"
 
 
-def checkout_router(configured: frozenset[Method]) -> APIRouter:
-    router = APIRouter()
+@dataclass(frozen=True, slots=True)
+class CheckoutDoor:
+    """`configured` in the order in which they are offered."""
 
-    @router.api_route("/checkout", methods=["GET", "POST"])
-    async def check_out(request: Request) -> Response:
-        fields = {**request.query_params, **await _read_form(request)}
-        _read_pack(fields)
-        raise refusal(_read_method(fields), configured)
+    answers: Answers
+    configured: Sequence[Method]
+    identify: IdentifyBuyer
+    start_checkout: StartCheckout
 
-    return router
+    def router(self) -> APIRouter:
+        router = APIRouter()
+        router.add_api_route("/checkout", self.show, methods=["GET"], response_model=None)
+        router.add_api_route("/checkout", self.submit, methods=["POST"], response_model=None)
+        return router
+
+    async def show(self, request: Request) -> Response:
+        pack = _read_pack(request.query_params)
+        method = _read_method(request.query_params)
+        offered = self._offered(method)
+        buyer = await find_reader(request, self.identify)
+        facts = {"pack": _shown_pack(pack), "methods": offered, "account": _shown_buyer(buyer)}
+        return self.answers.page(
+            request, "checkout.html", facts, buyer=buyer, order_id=new_uuid7(), titles=TITLES
+        )
+
+    async def submit(self, request: Request) -> Response:
+        """The pack and the method may stand in the address; a key and the rest only in the form."""
+        form = await read_form(request)
+        fields = {**request.query_params, **form}
+        pack, method = _read_pack(fields), _read_method(fields)
+        order_id = _read_order(form)
+        method = self._offered(method)[0]
+        buyer = await get_sender(request, form, self.identify)
+        checkout = await self.start_checkout(order_id, buyer.account_id, pack, method)
+        return self.answers.see_other(
+            request, checkout.url, {"purchase_id": str(order_id), "checkout_url": checkout.url}
+        )
+
+    def _offered(self, method: Method | None) -> list[Method]:
+        """Raises NotConfigured when there is none."""
+        offered = [each for each in self.configured if method in (None, each)]
+        if not offered:
+            raise NotConfigured(method)
+        return offered
 
 
 def _read_pack(fields: Mapping[str, str]) -> Pack:
@@ -64,14 +101,23 @@ def _read_method(fields: Mapping[str, str]) -> Method | None:
         raise UnknownMethod(f"There is no such way to pay. Choose {names}.", param="method") from error
 
 
-async def _read_form(request: Request) -> dict[str, str]:
-    """Nothing without a body; the fields of an urlencoded one."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > FORM_BYTES_MAX:
-            raise NotAForm(f"A form has at most {FORM_BYTES_MAX} bytes.")
+def _read_order(form: Mapping[str, str]) -> OrderId:
+    """Our page names the order that it will make, so that sending it twice makes one; a program need not."""
+    name = form.get("order")
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX))
+        return OrderId(UUID(name) if name else new_uuid7())
     except ValueError as error:
-        raise NotAForm("The form cannot be read: send it as application/x-www-form-urlencoded.") from error
+        raise UnknownOrder("The order is not one of ours. Leave it out.", param="order") from error
+
+
+def _shown_pack(pack: Pack) -> dict[str, object]:
+    return {
+        "id": pack.pack_id,
+        "tokens": pack.tokens,
+        "price_cents": pack.price_cents,
+        "currency": CURRENCY,
+    }
+
+
+def _shown_buyer(buyer: Buyer | None) -> dict[str, str] | None:
+    return {"account_id": buyer.account_id, "email": buyer.email} if buyer else None

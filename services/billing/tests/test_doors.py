@@ -1,20 +1,23 @@
-"""Billing's routes: the packs are shown, and what cannot be paid yet is refused in so many words."""
+"""Billing's routes before any provider is set up: the packs are shown, and what cannot be is refused in so many words."""
 
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
-from services.billing.tests.billing_process import BTCPAY, STRIPE, serving, settings
+from services.billing.app import build_app
+from services.billing.tests.shop import BTCPAY, INTERNAL, PERSON, PROGRAM, STRIPE, settings
 from tests.support.servers import DatabaseFactory
-
-PERSON = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-PROGRAM = {"accept": "application/json"}
 
 
 @pytest.fixture(scope="module")
 async def client(database: DatabaseFactory, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(settings((await database("billing")).url, amqp_url)) as client:
+    app = build_app(settings((await database("billing")).url, amqp_url))
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://billing") as client,
+    ):
         yield client
 
 
@@ -57,12 +60,6 @@ async def test_a_checkout_that_cannot_be_is_refused_with_its_reason(
     assert (reply.status_code, reply.json()["error"]["code"]) == (status, code)
 
 
-async def test_a_form_says_what_an_address_can_say(client: httpx.AsyncClient) -> None:
-    form = {"pack": "pro", "method": "btcpay"}
-    reply = await client.post("/checkout", data=form, headers=PROGRAM)
-    assert reply.json()["error"]["code"] == "not_configured"
-
-
 @pytest.mark.parametrize("body", [b"pack=" + b"x" * 10_000, b"\xff\xfe", b"&".join([b"a=1"] * 100)])
 async def test_a_body_that_is_no_form_is_refused(client: httpx.AsyncClient, body: bytes) -> None:
     reply = await client.post("/checkout", content=body, headers=PROGRAM)
@@ -85,30 +82,48 @@ async def test_who_asks_for_nothing_in_particular_gets_the_page(client: httpx.As
 
 @pytest.mark.parametrize("path", ["/stripe/webhook", "/btcpay/webhook"])
 async def test_a_webhook_without_its_provider_is_503(client: httpx.AsyncClient, path: str) -> None:
+    """Never an HMAC with nothing: this one would be right."""
     reply = await client.post(path, content=b"{}", headers={"stripe-signature": "t=1,v1=00"})
     assert (reply.status_code, reply.json()["error"]["code"]) == (503, "not_configured")
 
 
+async def test_the_other_services_are_told_that_nothing_can_be_paid(client: httpx.AsyncClient) -> None:
+    reply = await client.get("/internal/payment-methods", headers=INTERNAL)
+    assert reply.json() == {"methods": []}
+
+
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("GET", "/internal/payment-methods"),
+        ("GET", "/internal/purchases"),
+        ("GET", "/internal/accounts/Ab3dE5gH/purchases"),
+        ("GET", "/internal/reviews"),
+        ("POST", "/internal/reviews/019a3f6e-0000-7000-8000-0000000000aa/decide"),
+        ("POST", "/internal/reconcile"),
+    ],
+)
+async def test_internal_routes_are_closed_to_strangers(
+    client: httpx.AsyncClient, verb: str, path: str
+) -> None:
+    assert (await client.request(verb, path, json={})).status_code == 403
+
+
 @pytest.mark.parametrize("missing", [*STRIPE, *BTCPAY])
-async def test_a_provider_with_one_setting_missing_is_not_configured(missing: str) -> None:
+def test_a_provider_with_one_setting_missing_is_not_configured(missing: str) -> None:
     given = {**STRIPE, **BTCPAY, missing: ""}
     half_set_up = "stripe" if missing in STRIPE else "btcpay"
     assert half_set_up not in settings("unused", "unused", **given).configured
 
 
-async def test_a_configured_provider_is_not_pretended_to_work(
-    database: DatabaseFactory, amqp_url: str
-) -> None:
-    configured = settings((await database("billing")).url, amqp_url, **STRIPE, **BTCPAY)
-    async with serving(configured) as client:
-        for path in (
-            "/checkout?pack=pro&method=btcpay",
-            "/checkout?pack=pro",
-            "/stripe/webhook",
-            "/btcpay/webhook",
-        ):
-            reply = await client.post(path, headers=PROGRAM)
-            assert (reply.status_code, reply.json()["error"]["code"]) == (503, "not_supported")
+def test_fakes_are_refused_away_from_loopback() -> None:
+    with pytest.raises(ValidationError, match="loopback"):
+        settings("unused", "unused", local_fakes=True, base_url="https://promptlyapi.com")
+
+
+def test_a_stand_in_of_stripe_needs_local_fakes() -> None:
+    with pytest.raises(ValidationError, match="LOCAL_FAKES"):
+        settings("unused", "unused", stripe_api_url="http://127.0.0.1:1")
 
 
 async def test_billing_is_ready_when_its_parts_answer(client: httpx.AsyncClient) -> None:

@@ -1,0 +1,31 @@
+"""Who is behind a request: a key in its form, or the session cookie that accounts has set.
+
+A form with a key ignores cookies. A form by cookie needs an Origin whose host is the request's, and the token
+that our page put into it: else another site could buy, or look, in somebody's name.
+"""
+
+from collections.abc import Mapping
+
+from fastapi import Request
+
+from services.billing.domain.buyers import Buyer, ForeignForm, NotSignedIn
+from services.billing.entrypoints.forms import is_from_our_page
+from services.billing.use_cases.identify_buyer import IdentifyBuyer
+from shared.http.session_cookie import SESSION_COOKIE
+
+
+async def find_reader(request: Request, identify: IdentifyBuyer) -> Buyer | None:
+    """For a page that is only read."""
+    return await identify.find_by_session(request.cookies.get(SESSION_COOKIE, ""))
+
+
+async def get_sender(request: Request, form: Mapping[str, str], identify: IdentifyBuyer) -> Buyer:
+    """Raises NotSignedIn or ForeignForm."""
+    if form.get("key"):
+        return await identify.by_key(form["key"])
+    session = request.cookies.get(SESSION_COOKIE, "")
+    if not session:
+        raise NotSignedIn("Please give your API key, or open the dashboard first.")
+    if not is_from_our_page(request):
+        raise ForeignForm("This form was not sent from a page of ours. Please open the page and try again.")
+    return await identify.by_form(session, form.get("form_token", ""))

@@ -1,0 +1,14 @@
+"""One running shop for a module's tests; each test has its own customer."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.billing.tests.shop import Shop, running_shop
+from tests.support.servers import DatabaseFactory
+
+
+@pytest.fixture(scope="module")
+async def shop(database: DatabaseFactory, amqp_url: str) -> AsyncIterator[Shop]:
+    async with running_shop(database, amqp_url) as running:
+        yield running
