@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.metering.tests.building import Books
+from services.metering.tests.consuming import Metering, running_metering
 from services.metering.tests.gateway import Gateway
 from shared.postgres import Pool, open_pool
 from tests.support.servers import DatabaseFactory, ServiceDatabase
@@ -38,3 +39,10 @@ async def no_batches(pool: Pool) -> None:
 @pytest.fixture
 def gateway(redis: Redis) -> Gateway:
     return Gateway(redis)
+
+
+@pytest.fixture
+async def metering(books: Books, redis: Redis, amqp_url: str) -> AsyncIterator[Metering]:
+    """It hears what a test tells it, and shows in Redis what came of it."""
+    async with running_metering(books, redis, amqp_url) as metering:
+        yield metering
