@@ -1,0 +1,70 @@
+"""I3 and I4: what was settled is posted as it was settled, and no more is posted than the model server made."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.metering.domain.audit.findings import Check, Finding
+from shared.contracts.gateway import UsageRecord
+
+IN_FLIGHT_SECONDS = 60
+"""From settlement to posting when all is well: under a second. A message that is tried again takes longer."""
+
+Counts = tuple[int, int]
+"""Tokens of prompt and completion."""
+
+PostedCounts = Mapping[UUID, Mapping[int, Counts]]
+"""Request -> revision -> counts."""
+
+
+def unposted(records: Iterable[UsageRecord], posted: PostedCounts) -> Iterator[Finding]:
+    """A later revision stands for an earlier one that came in the same batch."""
+    for record in records:
+        revisions = posted.get(record.request_id, {})
+        settled = (record.tokens_prompt, record.tokens_completion)
+        text = None
+        if max(revisions, default=0) < record.revision:
+            text = f"settled with {settled[0]} + {settled[1]} tokens, and not posted"
+        elif revisions.get(record.revision, settled) != settled:
+            prompt, completion = revisions[record.revision]
+            text = f"settled with {settled[0]} + {settled[1]} tokens, posted with {prompt} + {completion}"
+        if text is not None:
+            subject = f"settlement {record.request_id} revision {record.revision}"
+            yield Finding(Check.GENERATIONS, subject, text, record.account_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What all model servers together counted since each of them started."""
+
+    prompt: int
+    completion: int
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A reading of the counters to compare with, and the one before now: did a server start anew?"""
+
+    read_at: datetime
+    counters: Counters
+
+
+def has_restarted(earlier: Counters, now: Counters) -> bool:
+    """Counters only grow while a server lives."""
+    return now.prompt < earlier.prompt or now.completion < earlier.completion
+
+
+def overcharged(since: Since, now: Counters, posted: Counters) -> Iterator[Finding]:
+    """`posted`: of completed answers admitted since that reading, so all of them were counted since then."""
+    counted = Counters(now.prompt - since.counters.prompt, now.completion - since.counters.completion)
+    for name, charged, made in (
+        ("prompt", posted.prompt, counted.prompt),
+        ("completion", posted.completion, counted.completion),
+    ):
+        if charged > made:
+            text = (
+                f"{charged} posted since {since.read_at:%Y-%m-%d %H:%M:%S} UTC, the model server counted {made}: "
+                "more was posted than generated, or it was restarted meanwhile"
+            )
+            yield Finding(Check.COUNTERS, f"{name} tokens", text)
