@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.errors import Kind, PromptlyError
+from shared.http.own_page import is_from_our_page
 
 OWN_SITES = (None, "none", "same-origin")
 
@@ -27,16 +28,6 @@ def may_be_signed_in(request: Request) -> bool:
     if request.headers.get("sec-fetch-site") not in OWN_SITES:
         return False
     return "origin" not in request.headers or is_from_our_page(request)
-
-
-def is_from_our_page(request: Request) -> bool:
-    """The Origin's host is the request's own. From a page that tells no referrer, as ours do, browsers send `null`
-    (Fetch standard, "append a request Origin header"); then only their own word of `same-origin` counts: that of
-    a sandboxed frame, which is `null` as well, is another."""
-    host, origin = request.headers.get("host", "").lower(), request.headers.get("origin", "")
-    if origin == "null":
-        return request.headers.get("sec-fetch-site") == "same-origin"
-    return bool(host) and _host_of(origin) == host
 
 
 def require_our_page(request: Request) -> None:
@@ -72,11 +63,3 @@ class Cookie:
 
     def drop(self, response: Response) -> None:
         response.delete_cookie(self.name, path=self._path, httponly=True, samesite="lax")
-
-
-def _host_of(origin: str) -> str:
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return ""
-    return parts.netloc.lower() if parts.scheme in ("http", "https") else ""
