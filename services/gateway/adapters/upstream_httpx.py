@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut, UpstreamUnreachable
 from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.model_names import file_name
-from services.gateway.domain.upstream_refusals import refusal_of
+from services.gateway.use_cases.refuse import refusal_told
 from services.gateway.use_cases.upstream import Model, UpstreamReply, Work
 
 MODELS = "/v1/models"
@@ -110,7 +110,7 @@ class HttpxUpstream:
         with _translated():
             reply = await self._http.post(call.path, content=call.body, timeout=SHORT_TIMEOUT_SECONDS)
         if reply.status_code != 200:
-            raise refusal_of(reply.status_code, reply.content, call)
+            raise refusal_told(reply.status_code, reply.content, call)
         return _tokens_in(_json_object(reply))
 
     async def list_models(self) -> list[Model]:

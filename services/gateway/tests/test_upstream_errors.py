@@ -4,11 +4,14 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
 from services.gateway.tests.conftest import GatewayFactory
-from services.gateway.tests.support.accounts import Account
+from services.gateway.tests.support.accounts import Account, open_account
 from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, error_of
 from tests.support.upstream import Script, StandInUpstream
+
+ALARM = "promptly_gateway_upstream_refuses_us_total "
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,19 @@ from tests.support.upstream import Script, StandInUpstream
             "upstream_error",
         ),
         ((400, {"code": 400, "message": "bad [json.exception.x.1] y", "type": "x"}), 400, "invalid_value"),
+        (
+            (
+                500,
+                {"code": 500, "message": "Failed to parse messages: Missing 'role'", "type": "server_error"},
+            ),
+            400,
+            "invalid_value",
+        ),
+        (
+            (500, {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}),
+            503,
+            "overloaded",
+        ),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -38,6 +54,34 @@ async def test_a_prompt_longer_than_the_context_is_400(gateway: httpx.AsyncClien
     body = {"messages": [{"role": "user", "content": "word " * 3000}], "stream": True}
     reply = await gateway.post(CHAT, json=body, headers=account.headers)
     assert (reply.status_code, error_of(reply)["code"]) == (400, "context_length_exceeded")
+
+
+async def refusals_of_our_key(gateway: httpx.AsyncClient) -> float:
+    metrics = (await gateway.get("/metrics")).text
+    return next(float(line.split()[1]) for line in metrics.splitlines() if line.startswith(ALARM))
+
+
+async def test_our_own_key_refused_is_an_alarm_whoever_hears_it_first_and_nobody_is_told_to_try_again(
+    start_gateway: GatewayFactory, account: Account, redis: Redis
+) -> None:
+    gateway = await start_gateway(llama_api_key="wrong")
+    before = await refusals_of_our_key(gateway)
+    poor = await open_account(redis, tokens=100)  # for whom the prompt is counted first
+    for alarms, who in enumerate((account, poor), start=1):
+        reply = await gateway.post(CHAT, json=QUESTION, headers=who.headers)
+        assert (reply.status_code, reply.headers["x-should-retry"]) == (502, "false")
+        assert "Invalid API Key" not in reply.text
+        assert await refusals_of_our_key(gateway) == before + alarms
+
+
+async def test_who_has_waited_for_the_whole_timeout_is_not_told_to_try_again(
+    start_gateway: GatewayFactory, account: Account, upstream: StandInUpstream
+) -> None:
+    gateway = await start_gateway(upstream_timeout_seconds=0.2)
+    upstream.script = Script(pauses_after=0)
+    for body in (QUESTION, STREAMED):
+        reply = await gateway.post(CHAT, json=body, headers=account.headers)
+        assert (reply.status_code, reply.headers["x-should-retry"]) == (504, "false")
 
 
 async def test_an_upstream_that_is_not_there_is_502(start_gateway: GatewayFactory, account: Account) -> None:
