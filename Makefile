@@ -8,7 +8,7 @@ LOCAL := exec $(VENV)/python -m deploy.local
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev key mail-test check test parked replay lock
+.PHONY: help run up down status logs dev env key mail-test check test parked replay lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ logs: ## follow all logs, or one: SERVICE=gateway
 dev: ## restart one service on every change of its code: SERVICE=gateway
 	@$(INSTALLED)
 	@$(LOCAL) dev "$$SERVICE"
+
+env: ## write .env from .env.template, with fresh secrets
+	@$(INSTALL) check
+	@$(LOCAL) env
 
 key: ## register an address and print its key: EMAIL=you@example.com
 	@$(INSTALLED)

@@ -7,6 +7,7 @@ import sys
 from deploy.local.commands.bus import bus
 from deploy.local.commands.dev import dev
 from deploy.local.commands.down import down
+from deploy.local.commands.env import env
 from deploy.local.commands.key import key
 from deploy.local.commands.logs import logs
 from deploy.local.commands.mail_test import mail_test
@@ -14,13 +15,15 @@ from deploy.local.commands.run import run
 from deploy.local.commands.status import status
 from deploy.local.commands.up import up
 from deploy.local.failures import LocalFailure
-from deploy.local.settings import load_settings
+from deploy.local.settings import ROOT, load_settings
 
-USAGE = "usage: python -m deploy.local run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE]"
+USAGE = "usage: python -m deploy.local env | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE]"
 INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
+    if arguments == ["env"]:
+        return env(ROOT)
     settings = load_settings(os.environ)
     match arguments:
         case ["run"]:

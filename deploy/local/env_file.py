@@ -24,11 +24,15 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def write_secret_file(path: Path, settings: dict[str, str]) -> None:
+    write_private(path, "".join(f"{name}={value}\n" for name, value in settings.items()))
+
+
+def write_private(path: Path, text: str) -> None:
     """Whole or not at all, and never readable by others."""
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
-    draft.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    draft.write_text(text)
     draft.rename(path)
 
 

@@ -23,14 +23,15 @@ def load_secrets(path: Path, given: Mapping[str, str]) -> dict[str, str]:
     kept = read_env_file(path)
     missing = [name for name in (*GENERATED, *SEALING, RECEIPTS) if name not in kept]
     if missing:
-        kept = {**_generate(given), **kept}
+        kept = {**{name: given.get(name, value) for name, value in fresh_secrets().items()}, **kept}
         write_secret_file(path, kept)
     overriding = {name: value for name, value in given.items() if name in kept and name not in KEPT}
     return {**kept, **overriding}
 
 
-def _generate(given: Mapping[str, str]) -> dict[str, str]:
+def fresh_secrets() -> dict[str, str]:
+    """One of each. All may stand in a URL as they are, apart from the keys in base64."""
     made = {name: secrets.token_urlsafe(SECRET_BYTES) for name in GENERATED}
     made |= dict(zip(SEALING, new_key_pair(), strict=True))
     made[RECEIPTS] = b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-    return {name: given.get(name, value) for name, value in made.items()}
+    return made
