@@ -163,7 +163,10 @@ class Books:
         return Stored(
             balance=account["balance"],
             version=account["version"],
-            grants={row["kind"]: row["remaining"] for row in grants},
+            grants={
+                kind: sum(row["remaining"] for row in grants if row["kind"] == kind)
+                for kind in {row["kind"] for row in grants}
+            },
             entries=[(row["kind"], row["tokens"]) for row in entries],
             usage=[
                 (row["revision"], row["tokens_prompt"] + row["tokens_completion"], row["tokens_uncollected"])
