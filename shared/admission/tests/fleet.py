@@ -24,7 +24,7 @@ class Served:
     """One request as its client and its gateway know it. `in_redis`: what of it this life of Redis would charge
     without its gateway. `floor`: what the protocol still owes to have accounted for, when a published bound
     excuses the rest; None while nothing is excused. `told_at`: what was delivered when its gateway heard
-    of it."""
+    of it, or stood still."""
 
     asked: HoldRequest
     held: int
@@ -47,6 +47,10 @@ class Served:
     def excuse_above(self, floor: int) -> None:
         self.floor = floor if self.floor is None else min(self.floor, floor)
 
+    def is_told(self) -> None:
+        """From here on nothing more is excused: its gateway knows, or delivers nothing before it does."""
+        self.told_at = self.delivered if self.told_at is None else self.told_at
+
     def checkpoint(self) -> Checkpoint:
         delivered = self.delivered if self.asked.kind is CallKind.STREAM else 0
         return checkpoint_for(self.id, 0, delivered, tokens_held=self.held, kind=self.asked.kind)
@@ -66,7 +70,8 @@ class Batch:
 class Gateway:
     """`kept`: settled, and not known to be in the ledger. `unsettled`: Redis did not answer. `untold`: kept, and to
     be told again after a loss; `is_slow`: one with each tick. `is_fresh`: it has told this life of Redis what it
-    holds, and how much is untold. `missed_the_wait`: it stood still while every other did."""
+    holds, and how much is untold. `missed_the_wait`: it stood still while every other did. `stood_still`: and has
+    not heard since what became of its holds."""
 
     name: str
     redis: Redis
@@ -80,6 +85,7 @@ class Gateway:
     is_alive: bool = True
     is_stopped: bool = False
     is_slow: bool = False
+    stood_still: bool = False
     is_fresh: bool = False
     missed_the_wait: bool = False
 

@@ -37,10 +37,11 @@ def reopen(account: LostRedis) -> None:
     account.time_passes(ticks=True)
 
 
-def stop_in_the_middle(account: LostRedis) -> None:
+def stop_in_the_middle(account: LostRedis, *, delivers_more: float = 0.0) -> None:
     """Ten of fifty tokens are delivered and checkpointed; then its gateway stands still, and is swept."""
     start(account, 50, delivered=0.2)
     account.tick(0, is_answered=True)
+    account.deliver(0, delivers_more)
     account.stop(0)
     account.sweep(0)
 
@@ -82,10 +83,10 @@ def a_trial_ends_while_a_request_spends_it(account: LostRedis) -> None:
 
 
 def a_stopped_gateway_corrects_what_was_swept(account: LostRedis) -> None:
-    stop_in_the_middle(account)
+    """It had delivered more than its last checkpoint says."""
+    stop_in_the_middle(account, delivers_more=1)
     post_all(account)
     account.come_back(0)
-    account.deliver(0, 1)
     account.end(0, 1, redis_answers=True)
     account.mirror()
     start(account)
@@ -170,6 +171,13 @@ def a_stream_goes_on_after_it_was_swept(account: LostRedis) -> None:
     account.tick(0, is_answered=True)
     if len(account.running()) > 1:
         account.deliver(0, 1)
+
+
+def a_gateway_delivers_before_it_knows_what_it_lost(account: LostRedis) -> None:
+    stop_in_the_middle(account)
+    start(account, 90, delivered=1)
+    account.come_back(0)
+    account.deliver(0, 1)
 
 
 def a_stream_comes_back_when_its_account_is_open_again(account: LostRedis) -> None:

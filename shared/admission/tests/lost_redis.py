@@ -23,7 +23,8 @@ class LostRedis(ServedAccount):
     @rule(number=which)
     def stop(self, number: int) -> None:
         """For longer than a lease, or not: it stops, and what it runs may be swept."""
-        self.gateway(number).is_stopped = True
+        gateway = self.gateway(number)
+        gateway.is_stopped = gateway.stood_still = True
 
     @rule(number=which)
     def come_back(self, number: int) -> None:
@@ -111,6 +112,8 @@ class LostRedis(ServedAccount):
             comes_too_late = not has_told and (gateway.missed_the_wait or gateway.is_stopped)
             if comes_too_late or not gateway.is_alive:
                 served.excuse_above(max(served.in_redis, self._told_of(served)))
+                if gateway.stood_still:
+                    served.is_told()
 
     def _told_of(self, served: Served) -> int:
         """What metering must have posted of it by now."""

@@ -23,6 +23,7 @@ DUTIES = frozenset(
         "re-assert the journal",
         "wait for who is still telling",
         "cut when swept",
+        "deliver nothing after standing still",
         "remember what was announced",
         "lower by hold",
         "expiry waits for what was admitted before",
@@ -102,7 +103,9 @@ class ServedAccount(RuleBasedStateMachine):
     @rule(number=which, share=st.floats(0, 1))
     def deliver(self, number: int, share: float) -> None:
         """A stream, and never more than was held."""
-        _, served = self.running()[number % len(self.running())]
+        gateway, served = self.running()[number % len(self.running())]
+        if self.waits(gateway):
+            return
         if served.asked.kind is CallKind.STREAM:
             served.delivered += int((served.held - served.delivered) * share)
 
@@ -112,11 +115,17 @@ class ServedAccount(RuleBasedStateMachine):
         """A whole answer is settled before it is delivered."""
         gateway, served = self.running()[number % len(self.running())]
         if served.asked.kind is CallKind.WHOLE:
+            if self.waits(gateway):
+                return
             served.delivered = int(served.held * share)
         if redis_answers or served.delivered == 0:
             self.world.run(gateway.end(served))
         else:
             self.metering.published.append(gateway.end_past_redis(served))
+
+    def waits(self, gateway: Gateway) -> bool:
+        """For a checkpoint's answer, before it delivers another token."""
+        return gateway.stood_still and "deliver nothing after standing still" in self.duties
 
     @rule(number=which, is_answered=st.sampled_from([True, True, True, False]))
     def tick(self, number: int, is_answered: bool) -> None:
@@ -124,8 +133,9 @@ class ServedAccount(RuleBasedStateMachine):
         swept = self.world.run(gateway.tick())
         if is_answered:
             for served in swept:
-                served.told_at = served.delivered if served.told_at is None else served.told_at
+                served.is_told()
             self.world.run(gateway.learn(swept))
+            gateway.stood_still = False
 
     @precondition(lambda self: self.served)
     @rule(number=which)
@@ -221,3 +231,5 @@ class ServedAccount(RuleBasedStateMachine):
                 assert not gateway.works
                 assert self.is_from_a_file or swept.record.tokens == served.in_redis
                 served.excuse_above(swept.record.tokens)
+                if gateway.stood_still:
+                    served.is_told()

@@ -99,6 +99,9 @@ RULES = {
         "remember what was announced", histories.the_publisher_of_a_batch_dies_before_redis_is_lost
     ),
     "cut when swept": Rule("cut when swept", histories.a_stream_goes_on_after_it_was_swept),
+    "deliver nothing after standing still": Rule(
+        "deliver nothing after standing still", histories.a_gateway_delivers_before_it_knows_what_it_lost
+    ),
     "an open account takes no hold back": Rule(
         (Edit("checkpoint.lua", "state_of(account) ~= 'open' and "),),
         histories.a_stream_comes_back_when_its_account_is_open_again,
