@@ -16,6 +16,7 @@ from services.gateway.domain.generation import CompletionLimits
 from services.gateway.domain.response_request import parse_response_request
 from services.gateway.entrypoints.cors import Cors
 from services.gateway.entrypoints.generate import GenerationEndpoint, Parse, Path
+from services.gateway.entrypoints.openapi import OPENAPI_PATH, OpenApi
 from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
 from services.gateway.entrypoints.usage import (
     PUBLIC_KEY_PATH,
@@ -191,6 +192,7 @@ def build_app(settings: GatewaySettings) -> FastAPI:
     readiness.add("upstream", gateway.upstream.list_models)
     app = create_app("gateway", lifespan=gateway.running, readiness=readiness)
     app.add_api_route("/metrics", gateway.metrics)
+    app.add_route(OPENAPI_PATH, OpenApi(settings.base_url.rstrip("/")).show)
     app.add_route(PUBLIC_KEY_PATH, PublicKey(gateway.usage).show)
     app.router.redirect_slashes = False  # /v1 is answered as it is asked, in OpenAI's shape
     app.mount("/v1", Cors(gateway.v1, settings.cors_allowed_origins))

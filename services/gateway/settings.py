@@ -41,7 +41,9 @@ def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 def _is_origin(text: str) -> bool:
     """As a browser sends it: scheme, host in small letters, a port, and nothing behind."""
-    return _is_http_url(text) and text == text.lower() and text.count("/") == 2 and not set(text) & set("?#@ ")
+    return (
+        _is_http_url(text) and text == text.lower() and text.count("/") == 2 and not set(text) & set("?#@ ")
+    )
 
 
 class GatewaySettings(ServiceSettings):

@@ -39,7 +39,7 @@ def _message(field: str, value: Any) -> Message:
     for name in TEXT_FIELDS:
         if given.get(name) is not None:
             built[name] = text(f"{field}.{name}", given[name])
-    if given.get("tool_calls"):
+    if given.get("tool_calls") not in (None, []):
         built["tool_calls"] = _tool_calls(f"{field}.tool_calls", given["tool_calls"])
     if built["content"] is None and built["role"] != "assistant":
         raise MissingParameter(f"'{field}.content' is missing.", param=f"{field}.content")

@@ -45,7 +45,7 @@ def _is_reasoning_alone(message: Message) -> bool:
 
 
 def _item(field: str, item: dict[str, Any]) -> Message:
-    kind = item.get("type") or "message"
+    kind = "message" if item.get("type") is None else item["type"]
     if kind == "reasoning":
         return _reasoning(field, item)
     if kind != "message":
@@ -68,7 +68,8 @@ def _reasoning(field: str, item: dict[str, Any]) -> Message:
     if item.get(UNREADABLE) is not None:
         message = f"'{field}.{UNREADABLE}' cannot be read here: leave the item out."
         raise UnsupportedParameter(message, param=f"{field}.{UNREADABLE}")
-    parts = list_at(f"{field}.content", item.get("content") or [], length_max=PARTS_MAX)
+    content = [] if item.get("content") is None else item["content"]
+    parts = list_at(f"{field}.content", content, length_max=PARTS_MAX)
     texts = [_reasoning_text(f"{field}.content[{at}]", part) for at, part in enumerate(parts)]
     return _message("assistant", "") | {"reasoning_content": "".join(texts)}
 

@@ -23,7 +23,7 @@ class Structure:
 def build_structure(given: dict[str, Any]) -> Structure:
     """`tools`, `tool_choice`, `parallel_tool_calls` and `response_format` of a request; null and [] are absent."""
     structure = Structure()
-    if given.get("tools"):
+    if given.get("tools") not in (None, []):
         tools = list_at("tools", given["tools"], length_max=TOOLS_MAX)
         structure.body["tools"] = [_tool(f"tools[{at}]", tool, structure) for at, tool in enumerate(tools)]
         if given.get("parallel_tool_calls") is not None:

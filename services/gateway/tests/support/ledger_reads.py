@@ -47,7 +47,8 @@ def receipt_of(request_id: UUID, account_id: str) -> Receipt:
 
 @dataclass
 class LedgerReads:
-    """`posted_after` looks, a receipt is there. `refusal` is what it finds wrong with every question."""
+    """`posted_after` looks, a receipt is there. `refusal` is what it finds wrong with every question.
+    `knows_every_request`: whatever is asked for has been posted."""
 
     receipts: dict[UUID, Receipt] = field(default_factory=dict)
     asked: list[dict[str, Any]] = field(default_factory=list)
@@ -55,6 +56,7 @@ class LedgerReads:
     refusal: str | None = None
     posted_after: int = 0
     is_down: bool = False
+    knows_every_request: bool = False
     key: SigningKey = field(default_factory=SigningKey.generate)
 
     def app(self) -> FastAPI:
@@ -81,6 +83,8 @@ class LedgerReads:
 
     async def _receipt(self, account_id: str, request_id: UUID, request: Request) -> Response:
         receipt = self.receipts.get(request_id)
+        if self.knows_every_request:
+            receipt = receipt_of(request_id, account_id)
         looks = len(self.asked) + 1
         if receipt is None or receipt.account_id != account_id or looks <= self.posted_after:
             self.asked.append({"account_id": account_id})
