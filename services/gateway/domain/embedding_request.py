@@ -18,7 +18,7 @@ PATH = "/v1/embeddings"
 PROMPT_FIELD = "input"
 OFFER = "embeddings"
 INPUTS_MAX = 256
-"""Of 4,096 numbers each, written out: an answer of 22 MB."""
+"""Of 4,096 numbers each, written out: an answer of 22 MB. To llama-server each is a task of its own."""
 STRUCTURED = frozenset({"input", "encoding_format"})
 KNOWN = STRUCTURED | WITHOUT_EFFECT
 REFUSED = frozenset({"dimensions"})

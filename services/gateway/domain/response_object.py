@@ -14,7 +14,7 @@ FAILED_CODE = "server_error"
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class AnswerEnd:
     """How an answer came to its end: the chat's `finish_reason`, and when, by the upstream's clock."""
 
     finish_reason: str | None
@@ -39,7 +39,7 @@ class ResponseHead:
     def in_progress(self, model: str) -> Json:
         return self._state("in_progress", model, [])
 
-    def ended(self, ending: Ending, model: str, output: list[Json], counts: Counts | None) -> Json:
+    def ended(self, ending: AnswerEnd, model: str, output: list[Json], counts: Counts | None) -> Json:
         if ending.status == "incomplete":
             more: Json = {"incomplete_details": CUT_BY_LIMIT}
         else:

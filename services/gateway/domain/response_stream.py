@@ -13,7 +13,7 @@ from services.gateway.domain.errors import UpstreamFailed
 from services.gateway.domain.generation import ErrorBody
 from services.gateway.domain.json_body import COMPACT
 from services.gateway.domain.response_items import KIND_OF_FIELD, MESSAGE, Item, ItemKind, Json
-from services.gateway.domain.response_object import Ending, ResponseHead
+from services.gateway.domain.response_object import AnswerEnd, ResponseHead
 from services.gateway.domain.sse import EventSplitter, data_of
 from services.gateway.domain.whole_answer import model_in
 
@@ -29,7 +29,7 @@ class ResponseStream:
         self._splitter = EventSplitter()
         self._usage: Counts | None = None
         self._timings: Any = None
-        self._ending = Ending(None, 0)
+        self._ending = AnswerEnd(None, 0)
         self._output: list[Json] = []
         self._item: Item | None = None
         self._texts: list[str] = []
@@ -83,7 +83,7 @@ class ResponseStream:
                 if isinstance(text, str) and text:
                     self._say(kind, text)
             if choice.get("finish_reason"):
-                self._ending = Ending(choice["finish_reason"], int(chunk.get("created") or 0))
+                self._ending = AnswerEnd(choice["finish_reason"], int(chunk.get("created") or 0))
 
     def _begin(self) -> None:
         if self._events_made == 0:
