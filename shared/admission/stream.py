@@ -91,11 +91,13 @@ class SettlementStream:
             unread = [entries[0][0] for entries in await pipeline.execute() if entries]
         return min((int(bytes(entry_id).split(b"-")[0]) for entry_id in (*pending, *unread)), default=None)
 
-    async def trim(self, *, keep_ms: int = KEEP_MS, keep_bytes: int = KEEP_BYTES) -> int:
+    async def trim(
+        self, *, keep_ms: int = KEEP_MS, keep_bytes: int = KEEP_BYTES, silent_ms: int = KEEP_MS
+    ) -> int:
         """Forgets acknowledged entries that are older than that, and the oldest ones beyond that size (about,
-        and of every shard in proportion). Returns how many."""
+        and of every shard in proportion). Returns how many. Forgets readers that were silent for so long."""
         per_thousand = min(keep_bytes * 1000 // max(await self._bytes(), 1), 1000)
-        calls = [Call("trim", [name], [keep_ms, per_thousand]) for name in STREAMS]
+        calls = [Call("trim", [name], [keep_ms, per_thousand, silent_ms]) for name in STREAMS]
         return sum(await run(self._redis, *calls))
 
     async def _bytes(self) -> int:

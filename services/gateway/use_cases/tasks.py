@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from shared.errors import PromptlyError
+
 T = TypeVar("T")
 log = structlog.get_logger()
 
@@ -19,8 +21,15 @@ class Tasks:
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """What we expect to go wrong is told to the client; the rest nobody may be waiting for."""
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, PromptlyError):
+            log.error("task_failed", exc_info=error)
 
     async def drain(self, timeout_seconds: float) -> None:
         """Also for what the running ones start meanwhile."""

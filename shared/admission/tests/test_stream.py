@@ -97,6 +97,29 @@ async def test_trimming_removes_only_what_is_confirmed(
     assert await stream.unconfirmed_count() == 2
 
 
+async def test_a_reader_that_is_gone_is_forgotten_once_nothing_waits_for_it(
+    desk: AdmissionDesk, stream: SettlementStream, redis: Redis
+) -> None:
+    """Every start of a gateway is a reader of its own."""
+    await settle(desk)
+    [entry] = await read(stream, "gone")
+    await wait_a_millisecond(redis)
+    await stream.trim(silent_ms=0)
+    assert await readers(redis) == {b"gone"}
+    await stream.reclaim("here", idle_ms=0)
+    await stream.acknowledge([entry.id])
+    await stream.trim()
+    assert await readers(redis) == {b"gone", b"here"}
+    await stream.trim(silent_ms=-1)
+    assert await readers(redis) == set()
+    await settle(desk)
+    assert len(await read(stream, "here")) == 1
+
+
+async def readers(redis: Redis) -> set[bytes]:
+    return {reader["name"] for reader in await redis.xinfo_consumers(NAMES.settled, GROUP)}
+
+
 async def test_what_nobody_has_read_is_not_trimmed(desk: AdmissionDesk, stream: SettlementStream) -> None:
     await settle(desk)
     assert await stream.trim(keep_ms=0) == 0
