@@ -29,6 +29,7 @@ from services.accounts.entrypoints.keys import Keys
 from services.accounts.entrypoints.landing import Landing
 from services.accounts.entrypoints.pages import STATIC_FOLDER, Pages
 from services.accounts.entrypoints.registration import Registration
+from services.accounts.entrypoints.usage_pages import UsagePages
 from services.accounts.settings import AccountsSettings
 from services.accounts.use_cases.admit_operator import AdmitOperator
 from services.accounts.use_cases.audit import Audit
@@ -151,10 +152,12 @@ def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: 
         base_url=settings.base_url,
         trusted_proxies=settings.trusted_proxies,
     )
+    open_dashboard = OpenDashboard(opened.pool, opened.ledger, opened.sales)
     app.router.routes += [
         *Landing(pages, _trial_terms(settings)).routes(),
         *_registration(settings, pages, opened).routes(),
-        *Dashboard(pages, holders, OpenDashboard(opened.pool, opened.ledger)).routes(),
+        *Dashboard(pages, holders, open_dashboard).routes(),
+        *UsagePages(pages, holders, open_dashboard).routes(),
         *Keys(pages, holders, ManageKeys(opened.pool, opened.mirror, opened.new_keys)).routes(),
         *_admin(settings, pages, opened),
     ]

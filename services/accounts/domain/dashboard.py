@@ -8,6 +8,7 @@ from enum import Enum
 from services.accounts.domain.keys import Key
 
 DAYS_SHOWN = 30
+RANGES_DAYS = (7, 30, 90)
 CHART_HEIGHT = 100
 """Bars are whole percent of the chart's top."""
 
@@ -53,12 +54,12 @@ class UsageDay:
 
 
 @dataclass(frozen=True, slots=True)
-class Dashboard:
-    """`balance` and `usage` are None while the ledger does not answer or does not know the account yet."""
+class KeyUse:
+    """A key with what it used in the days shown; None while the ledger does not say."""
 
-    balance: Balance | None
-    usage: tuple[UsageDay, ...] | None
-    keys: tuple[Key, ...]
+    key: Key
+    tokens_used: int | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,3 +115,8 @@ def _bar(usage: UsageDay, top: int) -> Bar:
 def _percent(part: int, whole: int) -> int:
     """Rounded up: a day with any usage is seen."""
     return -(-part * CHART_HEIGHT // whole)
+
+
+def read_days(text: str) -> int:
+    """Which range was chosen; what is none of them counts as the usual one."""
+    return next((days for days in RANGES_DAYS if str(days) == text), DAYS_SHOWN)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.accounts.domain.dashboard import chart_of
+from services.accounts.domain.dashboard import RANGES_DAYS, chart_of, read_days
 from services.accounts.domain.keys import GRACES_HOURS, LIFETIMES_DAYS
 from services.accounts.domain.packs import PACKS
 from services.accounts.entrypoints.browsers import may_be_signed_in
@@ -41,7 +41,7 @@ class Dashboard:
             visit = await self._holders.visit_by_cookie(request)
         except SignInNeeded:
             return self._ask_for_key(request)
-        return await self._page(visit)
+        return await self._page(request, visit)
 
     async def submit(self, request: Request) -> Response:
         """A browser goes on to the page itself, so that reloading it sends no key again."""
@@ -53,7 +53,7 @@ class Dashboard:
         except WrongKey as error:
             return self._refuse(error)
         if not visit.form_token:
-            return await self._page(visit)
+            return await self._page(request, visit)
         return self._holders.keep(request, RedirectResponse("/dashboard", SEE_OTHER), visit)
 
     async def sign_out(self, request: Request) -> Response:
@@ -67,7 +67,7 @@ class Dashboard:
             visit = await self._holders.visit_by_key(request, key)
         except WrongKey as error:
             return self._refuse(error)
-        return self._holders.keep(request, await self._page(visit), visit)
+        return self._holders.keep(request, await self._page(request, visit), visit)
 
     def _ask_for_key(self, request: Request) -> Response:
         has_ended = bool(self._holders.cookie.read(request))
@@ -79,17 +79,19 @@ class Dashboard:
     def _refuse(self, error: WrongKey) -> Response:
         return self._pages.render("open_dashboard.html", status=401, problem=error.message, has_ended=False)
 
-    async def _page(self, visit: Visit) -> Response:
-        contents, now = await self._open_dashboard(visit.holder), utc_now()
+    async def _page(self, request: Request, visit: Visit) -> Response:
+        days, now = read_days(request.query_params.get("days", "")), utc_now()
+        contents = await self._open_dashboard(visit.holder.account_id, days=days, now=now)
         return self._pages.render(
             "dashboard.html",
             visit=visit,
             holder=visit.holder,
+            contents=contents,
             balance=contents.balance,
             trial_state=contents.balance.trial_state(now).value if contents.balance else None,
-            usage=contents.usage,
-            keys=contents.keys,
-            chart=chart_of(contents.usage or (), today=now.date()),
+            chart=chart_of(contents.usage or (), today=now.date(), days=days),
+            days=days,
+            ranges_days=RANGES_DAYS,
             packs=PACKS,
             lifetimes_days=LIFETIMES_DAYS,
             graces_hours=GRACES_HOURS,

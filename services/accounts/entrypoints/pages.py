@@ -17,6 +17,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         "script-src 'self'",
         "img-src 'self'",
+        "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
@@ -29,6 +30,14 @@ HEADERS = {
     "cache-control": "no-store",
 }
 """Nothing inline, nothing from elsewhere; what a page shows of a person is kept nowhere."""
+
+OUTCOMES = {
+    "completed": "completed",
+    "client_disconnected": "you left",
+    "upstream_failed": "broke off on our side",
+    "lost": "lost",
+    "revoked": "key revoked",
+}
 
 STRICT_TRANSPORT = {"strict-transport-security": "max-age=31536000"}
 """Browsers heed it only where TLS brought it."""
@@ -51,6 +60,7 @@ class Pages:
             "short_day": _short_day,
             "money": _money,
             "facts": _facts,
+            "outcome": _outcome,
         }
         self._environment.globals |= {"base_url": base_url.rstrip("/"), "asset": _asset_urls().__getitem__}
         self._transport = STRICT_TRANSPORT if base_url.startswith("https:") else {}
@@ -89,6 +99,11 @@ def _compact(value: int) -> str:
 
 def _money(cents: int, currency: str) -> str:
     return f"${cents / 100:.2f}" if currency.lower() == "usd" else f"{cents / 100:.2f} {currency.upper()}"
+
+
+def _outcome(value: str) -> str:
+    """As a holder reads it; an outcome added later is shown by its own name."""
+    return OUTCOMES.get(value, value.replace("_", " "))
 
 
 def _facts(values: Mapping[str, object] | None) -> str:

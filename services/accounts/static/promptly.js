@@ -18,3 +18,16 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
 }
+
+// A page that waits for a payment looks again when there is news.
+const awaiting = document.querySelector("[data-await-payment]");
+if (awaiting) {
+  const look = async () => {
+    try {
+      const reply = await fetch(awaiting.dataset.awaitPayment);
+      if (reply.ok && (await reply.json()).state !== "arriving") return location.reload();
+    } catch { /* away for a moment: look again */ }
+    setTimeout(look, 3000);
+  };
+  setTimeout(look, 3000);
+}

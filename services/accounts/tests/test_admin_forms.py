@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from services.accounts.tests.accounts_process import ADMIN_KEY, Accounts, serving
 from services.accounts.tests.browser import OWN_FORM
 from services.accounts.tests.conftest import SettingsFactory
-from services.accounts.tests.neighbours import Neighbours, refused_mail, review
+from services.accounts.tests.facts import refused_mail, review
+from services.accounts.tests.neighbours import Neighbours
 from services.accounts.tests.test_admin_door import signed_in
 
 JSON = {"accept": "application/json"}

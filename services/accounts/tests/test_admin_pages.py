@@ -6,7 +6,8 @@ import pytest
 
 from services.accounts.domain.users import ROWS_PER_PAGE, SortBy, UserQuery, read_query
 from services.accounts.tests.accounts_process import ADMIN_KEY, Accounts
-from services.accounts.tests.neighbours import Neighbours, purchase, refused_mail, review
+from services.accounts.tests.facts import purchase, refused_mail, review
+from services.accounts.tests.neighbours import Neighbours
 from services.accounts.tests.test_admin_forms import number_of, user_of
 from services.accounts.tests.test_pages import INLINE
 from shared.clock import utc_now
