@@ -10,6 +10,7 @@ import asyncpg
 from services.metering.domain.audit.table import NOT_ALL_CHECKED, as_table, exit_code
 from services.metering.use_cases.audit.run_audit import Patience, Sources, run_audit
 from shared.migrations import SchemaMismatch
+from shared.postgres import DatabaseMissing
 
 FIRST_SIGN_SECONDS = 2.0
 
@@ -32,11 +33,8 @@ async def audit(sources: AbstractAsyncContextManager[Sources], patience: Patienc
     try:
         async with sources as opened:
             report = await run_audit(opened, Progress(), patience)
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        sys.stderr.write(f"PostgreSQL does not answer ({error}): nothing was checked.\n")
-        return NOT_ALL_CHECKED
-    except SchemaMismatch as error:
-        sys.stderr.write(f"The schema is not this code's ({error}): nothing was checked.\n")
+    except (DatabaseMissing, SchemaMismatch, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        sys.stderr.write(f"The audit was not finished: {error}\n")
         return NOT_ALL_CHECKED
     sys.stdout.write(f"{as_table(report)} {time.monotonic() - began:.1f} s.\n")
     return exit_code(report)

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from services.metering.tests.auditing import System, Vandal, system
 from services.metering.tests.building import Books
 from services.metering.tests.consuming import Metering, running_metering
 from services.metering.tests.gateway import Gateway
+from services.metering.tests.neighbours import Neighbours, answering
 from shared.postgres import Pool, open_pool
 from tests.support.servers import DatabaseFactory, ServiceDatabase
 
@@ -46,3 +48,17 @@ async def metering(books: Books, redis: Redis, amqp_url: str) -> AsyncIterator[M
     """It hears what a test tells it, and shows in Redis what came of it."""
     async with running_metering(books, redis, amqp_url) as metering:
         yield metering
+
+
+@pytest.fixture
+def vandal(schema: ServiceDatabase) -> Vandal:
+    return Vandal(schema.superuser_url)
+
+
+@pytest.fixture
+async def running(books: Books, redis: Redis, amqp_url: str, vandal: Vandal) -> AsyncIterator[System]:
+    """A small system whose ledger is empty at first."""
+    await vandal.empty()
+    neighbours = Neighbours()
+    async with answering(neighbours) as url, system(books, redis, amqp_url, neighbours, url) as made:
+        yield made
