@@ -8,7 +8,7 @@ LOCAL := exec $(VENV)/python -m deploy.local
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test parked replay lock
+.PHONY: help run up down status logs dev env key mail-test check test parked replay audit lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ parked: ## list the messages that no retry could handle
 replay: ## put parked messages back: all, or one service's: SERVICE=metering
 	@$(INSTALLED)
 	@$(LOCAL) replay $(if $(SERVICE),"$$SERVICE")
+
+audit: ## check the books of the running system; fails when something differs, or could not be looked at
+	@$(INSTALLED)
+	@$(LOCAL) audit
 
 bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
 	@$(INSTALL) check

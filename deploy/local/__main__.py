@@ -1,9 +1,10 @@
-"""python -m deploy.local run|up|down|status|logs|dev|key|mail-test|parked|replay: the system without containers (see the Makefile)."""
+"""python -m deploy.local run|up|down|status|logs|dev|key|mail-test|parked|replay|audit: the system without containers (see the Makefile)."""
 
 import errno
 import os
 import sys
 
+from deploy.local.commands.audit import audit
 from deploy.local.commands.bus import bus
 from deploy.local.commands.dev import dev
 from deploy.local.commands.down import down
@@ -17,7 +18,7 @@ from deploy.local.commands.up import up
 from deploy.local.failures import LocalFailure
 from deploy.local.settings import ROOT, load_settings
 
-USAGE = "usage: python -m deploy.local env | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE]"
+USAGE = "usage: python -m deploy.local env | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE] | audit"
 INTERRUPTED = 130
 
 
@@ -42,6 +43,8 @@ def main(arguments: list[str]) -> int:
             return dev(settings, service)
         case ["parked" | "replay", *_]:
             return bus(settings, *arguments)
+        case ["audit"]:
+            return audit(settings)
         case ["key", email]:
             return key(settings, email)
         case ["mail-test", recipient]:
