@@ -38,6 +38,7 @@ from services.gateway.use_cases.read_balance import Balances
 from services.gateway.use_cases.read_usage import Usage
 from services.gateway.use_cases.refill_keys import KeyRefills
 from services.gateway.use_cases.relay_stream import StreamRelay
+from services.gateway.use_cases.replay_settlements import replay_settlements
 from services.gateway.use_cases.report_state import State, as_text
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.slots import UpstreamSlots
@@ -182,6 +183,17 @@ def _pool(settings: GatewaySettings, slots: UpstreamSlots) -> PooledUpstream:
         for url in settings.llama_base_url
     ]
     return PooledUpstream(upstreams, slots, slots_each=settings.upstream_concurrency)
+
+
+async def replay(settings: GatewaySettings) -> int:
+    """Beside running gateways, or without any."""
+    redis = redis_client.open_redis(settings.redis_url)
+    bus = bus_connection.Connection(settings.amqp_url, "gateway-replay")
+    try:
+        return await replay_settlements(SettlementStream(redis), UsageBus(Publisher(bus), utc_now))
+    finally:
+        await bus.close()
+        await redis.aclose()
 
 
 def build_app(settings: GatewaySettings) -> FastAPI:

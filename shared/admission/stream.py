@@ -5,13 +5,13 @@ nothing removes it, and one that its reader forgot is read again by another.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from shared.admission.entries import Entry, EntryId, entries_in
+from shared.admission.entries import Entry, EntryId, RawEntry, entries_in
 from shared.admission.keys import settled_of
 from shared.admission.lua import Call, run
 from shared.admission.shards import SHARDS
@@ -19,6 +19,8 @@ from shared.admission.shards import SHARDS
 GROUP = "publishers"
 ENTRIES_PER_SHARD_MAX = 100
 """Of one read: COUNT is per stream, so a read returns at most 6,400."""
+ENTRIES_PER_PAGE = 500
+"""Of what is kept."""
 BLOCK_MS = 500
 """Below the connection's timeout: quiet streams are not a dead Redis."""
 IDLE_MS = 5_000
@@ -91,6 +93,14 @@ class SettlementStream:
             unread = [entries[0][0] for entries in await pipeline.execute() if entries]
         return min((int(bytes(entry_id).split(b"-")[0]) for entry_id in (*pending, *unread)), default=None)
 
+    async def kept(self) -> AsyncIterator[list[Entry]]:
+        """Everything that is still there, confirmed or not, shard by shard in pages. Changes nothing."""
+        for shard, name in enumerate(STREAMS):
+            after = "-"
+            while raw := await self._page(name, after):
+                after = "(" + raw[-1][0].decode()
+                yield list(entries_in(shard, raw))
+
     async def trim(
         self, *, keep_ms: int = KEEP_MS, keep_bytes: int = KEEP_BYTES, silent_ms: int = KEEP_MS
     ) -> int:
@@ -99,6 +109,10 @@ class SettlementStream:
         per_thousand = min(keep_bytes * 1000 // max(await self._bytes(), 1), 1000)
         calls = [Call("trim", [name], [keep_ms, per_thousand, silent_ms]) for name in STREAMS]
         return sum(await run(self._redis, *calls))
+
+    async def _page(self, name: str, after: str) -> list[RawEntry]:
+        page: Any = await self._redis.xrange(name, min=after, count=ENTRIES_PER_PAGE)
+        return list(page)
 
     async def _bytes(self) -> int:
         async with self._redis.pipeline(transaction=False) as pipeline:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from shared.admission import stream as module
 from shared.admission.desk import AdmissionDesk
 from shared.admission.entries import Entry
 from shared.admission.keys import settled_of
@@ -130,6 +131,16 @@ async def test_confirmed_entries_are_kept_for_replay(desk: AdmissionDesk, stream
     await settle(desk)
     await stream.acknowledge([entry.id for entry in await read(stream)])
     assert await stream.trim() == 0
+
+
+async def test_all_that_is_kept_can_be_read_again_and_stays_as_it_is(
+    desk: AdmissionDesk, stream: SettlementStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ENTRIES_PER_PAGE", 2)
+    records = [await settle(desk) for _ in range(5)]
+    await stream.acknowledge([entry.id for entry in (await read(stream))[:3]])
+    assert [entry.record async for page in stream.kept() for entry in page] == records
+    assert await stream.unconfirmed_count() == 2
 
 
 async def test_trimming_leaves_the_count_right(
