@@ -51,7 +51,7 @@ from shared.postgres import Pool
 SERVICE = "billing"
 MIGRATIONS = Path(__file__).parent / "migrations"
 EVENTS_EVERY_SECONDS = 1.0
-ORDERS_EVERY_SECONDS = 10.0
+ORDERS_EVERY_SECONDS = 2.0
 UNDELIVERED_EVERY_SECONDS = 300.0
 LEDGER_EVERY_SECONDS = 60.0
 STRIPE_PAGES = "https://checkout.stripe.com"

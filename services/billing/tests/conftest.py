@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.billing.tests.shop import Shop, running_shop
 from tests.support.servers import DatabaseFactory
+from tests.support.shop import Shop, running_shop
 
 
 @pytest.fixture(scope="module")

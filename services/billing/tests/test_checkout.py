@@ -5,11 +5,11 @@ import json
 import httpx
 import pytest
 
-from services.billing.tests.neighbours import Customer
-from services.billing.tests.shop import BTCPAY, PERSON, PROGRAM, Shop
 from shared.http.session_cookie import SESSION_COOKIE
 from shared.ids import new_uuid7
+from tests.support.billing_neighbours import Customer
 from tests.support.eventually import eventually
+from tests.support.shop import BTCPAY, PERSON, PROGRAM, Shop
 
 
 def by_cookie(shop: Shop, customer: Customer, **changed: str) -> dict[str, str]:

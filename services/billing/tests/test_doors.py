@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.billing.app import build_app
-from services.billing.tests.shop import BTCPAY, INTERNAL, PERSON, PROGRAM, STRIPE, settings
 from tests.support.servers import DatabaseFactory
+from tests.support.shop import BTCPAY, INTERNAL, PERSON, PROGRAM, STRIPE, settings
 
 
 @pytest.fixture(scope="module")

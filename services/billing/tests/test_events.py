@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from services.billing.tests.shop import Bought, Shop
 from shared.bus.connection import Connection, close_channel, connect
 from shared.bus.publisher import Publisher
 from shared.bus.topology import TOPOLOGY
@@ -11,6 +10,7 @@ from shared.contracts.accounts import AccountDeleted
 from shared.contracts.envelope import wrap
 from shared.ids import AccountId
 from tests.support.eventually import eventually
+from tests.support.shop import Bought, Shop
 
 
 async def delete(shop: Shop, amqp_url: str, account_id: AccountId) -> None:

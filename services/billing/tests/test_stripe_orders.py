@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.billing.tests.shop import Bought, Shop
 from tests.support.eventually import eventually
+from tests.support.shop import Bought, Shop
 
 TOKENS = 25_000_000
 

@@ -1,4 +1,6 @@
-"""Billing with all that it speaks to, on real sockets: database, broker, both providers, accounts, metering."""
+"""Billing with all that it speaks to, on real sockets: database, broker, both providers, accounts, metering.
+
+It stands here because a service, its tests included, knows nothing of deploy, where the stand-ins are."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,14 +15,18 @@ import httpx
 
 from deploy.local.fakes.app import Fakes
 from deploy.local.fakes.btcpay_store import Invoice
+from deploy.local.fakes.delivery import HONEST, Manner
+from deploy.local.fakes.outcomes import BTCPAY_OUTCOMES
 from deploy.local.fakes.settings import BTCPAY_PAGES, FakeSettings
 from deploy.local.fakes.stripe_store import Thing
 from services.billing.app import build_app
 from services.billing.settings import BillingSettings
-from services.billing.tests.neighbours import Customer, Neighbours
+from tests.support.billing_neighbours import Customer, Neighbours
 from tests.support.eventually import eventually
 from tests.support.in_process import loopback_socket, serving, url_of
 from tests.support.servers import DatabaseFactory
+
+__all__ = ["BTCPAY_OUTCOMES", "HONEST", "Bought", "Manner", "Shop"]
 
 PROGRAM = {"accept": "application/json"}
 PERSON = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
