@@ -5,16 +5,13 @@ One endpoint differs from another only in how its body is read (domain/generatio
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from services.gateway.domain.charge import Ending
-from services.gateway.domain.errors import UpstreamFailed
 from services.gateway.domain.generation import AnswerStream, CompletionLimits, GenerationRequest
-from services.gateway.entrypoints import http
+from services.gateway.entrypoints import http, streaming
 from services.gateway.use_cases.admit import Admission
 from services.gateway.use_cases.answer_whole import WholeAnswers
 from services.gateway.use_cases.caller import Caller
@@ -25,52 +22,12 @@ from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.watch_backlog import Backlog
 from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
-from shared.http.errors import body_of
 
 Parse = Callable[[bytes, CompletionLimits], GenerationRequest]
 """Raises InvalidRequest (or a subclass) naming the first field at fault."""
-STREAM_HEADERS: http.Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
-CUT_OFF = "The answer was cut off on our side. What you received so far is charged."
-PATIENCE_SECONDS = 10.0
-"""Before that a waiting request can still be refused with a status of its own."""
-FAREWELL_TIMEOUT_SECONDS = 1.0
-"""For the error frame of a stream that we cut: its client may not be reading."""
-
 PARSED_AT_ONCE_BYTES_MAX = 128 << 10
 """Takes about 1 ms, and 5 if somebody wrote it to be slow."""
 LARGE_BODIES = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-bodies")
-
-log = structlog.get_logger()
-
-
-class Listener:
-    """The client of one stream."""
-
-    def __init__(self, send: Send, headers: http.Headers, stream: AnswerStream) -> None:
-        self._send = send
-        self._headers = headers
-        self._stream = stream
-        self.has_begun = False
-
-    async def begin(self) -> None:
-        if self.has_begun:
-            return
-        self.has_begun = True
-        await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
-
-    async def send(self, data: bytes) -> None:
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-
-    async def end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def end_with(self, error: PromptlyError) -> None:
-        await self.send(self._stream.broken_by(body_of(error)["error"]))
-        await self.end()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +52,7 @@ class GenerationEndpoint:
         self._path = path
 
     async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
-        await self._path.admission.claimed_key(
-            caller
-        )  # nobody's body is not even read, a stranger's not whole
+        await self._path.admission.claimed_key(caller)  # without a key no body is read
         asked = await self._read(receive, caller)
         if isinstance(asked, PromptlyError):
             await self._path.admission.authenticate(caller)  # a bad key is told before a bad body
@@ -158,20 +113,20 @@ class GenerationEndpoint:
         caller: Caller,
         gone: asyncio.Task[None],
     ) -> None:
-        listener = Listener(send, STREAM_HEADERS + _headers(request, caller), stream)
+        listener = streaming.Listener(send, streaming.HEADERS + _headers(request, caller), stream)
         relay = self._path.settlements.run(request, self._path.relay.relay(request, stream, listener))
         try:
-            await _until_done(relay, gone, request, listener)
+            await streaming.until_done(relay, gone, request, listener)
         except asyncio.CancelledError:  # this process is stopping
             request.cut()
         if gone.done():
             relay.cancel()
         await asyncio.wait({relay})
-        caller.outcome = _outcome(request, relay, listener)
+        caller.outcome = streaming.outcome(request, relay, listener)
         if relay.cancelled():
-            await _say_farewell(request, listener)
+            await streaming.say_farewell(request, listener)
             return
-        await _end(listener, relay.exception())
+        await streaming.end(listener, relay.exception())
 
     async def _whole(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
@@ -191,54 +146,6 @@ class GenerationEndpoint:
         answer = await asyncio.shield(answering)
         await http.send_json(send, 200, answer.body, _headers(request, caller))
         request.stopwatch.answered("whole")
-
-
-def _outcome(request: OpenRequest, relay: asyncio.Task[None], listener: Listener) -> Outcome | None:
-    """None when it was refused before it began."""
-    if relay.cancelled():
-        return Outcome.LOST if request.was_cut else Outcome.CLIENT_DISCONNECTED
-    if relay.exception() is None:
-        return Outcome.COMPLETED
-    if not listener.has_begun:
-        return None
-    return Outcome.REVOKED if request.was_revoked else Outcome.UPSTREAM_FAILED
-
-
-async def _until_done(
-    relay: asyncio.Task[None], gone: asyncio.Task[None], request: OpenRequest, listener: Listener
-) -> None:
-    """The answer's end or the client's. One that waits long for its turn hears that it does."""
-    while True:
-        done, _ = await asyncio.wait(
-            {relay, gone}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-        )
-        if done:
-            return
-        if not request.is_generating:
-            await listener.begin()
-            await listener.send(b": waiting\n\n")
-
-
-async def _say_farewell(request: OpenRequest, listener: Listener) -> None:
-    if not request.was_cut:
-        return
-    if not listener.has_begun:
-        raise out_of_service("cut_before_it_began")
-    with suppress(TimeoutError):
-        async with asyncio.timeout(FAREWELL_TIMEOUT_SECONDS):
-            await listener.end_with(UpstreamFailed(CUT_OFF))
-
-
-async def _end(listener: Listener, error: BaseException | None) -> None:
-    if error is None:
-        await listener.end()
-    elif not listener.has_begun:
-        raise error
-    elif isinstance(error, PromptlyError):
-        await listener.end_with(error)
-    else:
-        log.error("stream_failed", exc_info=error)
-        await listener.end_with(UpstreamFailed(CUT_OFF))
 
 
 def _headers(request: OpenRequest, caller: Caller) -> http.Headers:

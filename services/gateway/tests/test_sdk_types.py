@@ -12,7 +12,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter
 
-from services.gateway.entrypoints import generate
+from services.gateway.entrypoints import streaming
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account
 from services.gateway.tests.support.chat import CHAT, QUESTION, chunks_in, until_generating
@@ -99,7 +99,7 @@ async def test_a_response_that_waits_long_hears_that_it_does_and_a_refusal_after
     upstream: StandInUpstream,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(generate, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "PATIENCE_SECONDS", 0.05)
     gateway = await start_gateway(upstream_concurrency=1, queue_timeout_seconds=0.3)
     upstream.script = Script(pauses_after=0)
     running = asyncio.create_task(gateway.post(CHAT, json=QUESTION, headers=account.headers))

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from services.gateway.entrypoints import generate
+from services.gateway.entrypoints import streaming
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, open_account
 from services.gateway.tests.support.chat import (
@@ -106,7 +106,7 @@ async def test_a_long_wait_is_heard_and_a_refusal_after_it_is_a_frame(
     upstream: StandInUpstream,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(generate, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "PATIENCE_SECONDS", 0.05)
     gateway = await start_gateway(upstream_concurrency=1, queue_timeout_seconds=0.4)
     upstream.script = Script(pauses_after=0)
     running = asyncio.create_task(gateway.post(CHAT, json=STREAMED, headers=account.headers))
