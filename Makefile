@@ -8,7 +8,7 @@ LOCAL := exec $(VENV)/python -m deploy.local
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test parked replay audit lock
+.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ replay: ## put parked messages back: all, or one service's: SERVICE=metering
 audit: ## check the books of the running system; fails when something differs, or could not be looked at
 	@$(INSTALLED)
 	@$(LOCAL) audit
+
+reconcile: ## compare every order with its provider and the ledger now; lost webhooks are made up for
+	@$(INSTALLED)
+	@$(LOCAL) reconcile
 
 bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
 	@$(INSTALL) check

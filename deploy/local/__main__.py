@@ -1,4 +1,4 @@
-"""python -m deploy.local run|up|down|status|logs|dev|key|mail-test|parked|replay|audit: the system without containers (see the Makefile)."""
+"""python -m deploy.local run|up|down|status|logs|dev|key|mail-test|parked|replay|audit|reconcile: the system without containers (see the Makefile)."""
 
 import errno
 import os
@@ -12,13 +12,14 @@ from deploy.local.commands.env import env
 from deploy.local.commands.key import key
 from deploy.local.commands.logs import logs
 from deploy.local.commands.mail_test import mail_test
+from deploy.local.commands.reconcile import reconcile
 from deploy.local.commands.run import run
 from deploy.local.commands.status import status
 from deploy.local.commands.up import up
 from deploy.local.failures import LocalFailure
 from deploy.local.settings import ROOT, load_settings
 
-USAGE = "usage: python -m deploy.local env | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE] | audit"
+USAGE = "usage: python -m deploy.local env | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE] | audit | reconcile"
 INTERRUPTED = 130
 
 
@@ -45,6 +46,8 @@ def main(arguments: list[str]) -> int:
             return bus(settings, *arguments)
         case ["audit"]:
             return audit(settings)
+        case ["reconcile"]:
+            return reconcile(settings)
         case ["key", email]:
             return key(settings, email)
         case ["mail-test", recipient]:

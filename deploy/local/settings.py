@@ -42,6 +42,14 @@ class LocalSettings:
         return "SMTP_HOST" not in self.given and self.given.get("LOCAL_FAKES") == "1"
 
     @property
+    def faked_providers(self) -> tuple[str, ...]:
+        """Payment providers, by the first word of their settings, that a stand-in is run for."""
+        if self.given.get("LOCAL_FAKES") != "1":
+            return ()
+        given = {name.split("_")[0] for name in self.given}
+        return tuple(name for name in ("STRIPE", "BTCPAY") if name not in given)
+
+    @property
     def mails(self) -> Path:
         return self.root / (self.given.get("MAIL_DIR") or self.local_dir / "mail")
 

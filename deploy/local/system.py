@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from deploy.local.environments import BackingUrls, environment_of
 from deploy.local.ports import LOOPBACK, choose_ports
 from deploy.local.processes import ProcessSpec
-from deploy.local.servers import mailbox, model, nginx, postgres, rabbitmq, redis, services
+from deploy.local.servers import mailbox, model, nginx, payments, postgres, rabbitmq, redis, services
 from deploy.local.settings import LocalSettings
 
 SERVER_PORTS = ("postgres", "redis", "amqp", "rabbitmq-distribution", "rabbitmq-epmd")
-PRIVATE_PORTS = (*services.SERVICES, "llama-server", "smtp", "mail-page")
+PRIVATE_PORTS = (*services.SERVICES, "llama-server", "smtp", "mail-page", payments.NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,13 @@ class System:
         )
 
     def neighbours(self) -> Iterator[ProcessSpec]:
-        """What stands in locally for the model's machine and for the mail server."""
+        """What stands in locally for the model's machine, the mail server and the payment providers."""
         if self.settings.runs_own_model:
             yield self._model()
         if self.settings.runs_mailbox:
             yield self._mailbox()
+        if self.settings.faked_providers:
+            yield payments.prepare(self.settings, self.secrets, port=self.ports[payments.NAME])
 
     def services(self, backing: BackingUrls) -> list[ProcessSpec]:
         settings = self._service_settings()
@@ -82,6 +84,7 @@ class System:
             port=self.settings.port,
             values={**at, "EDGE_TRUSTED_PROXIES": trusted},
             mail_port=self.ports["mail-page"] if self.settings.runs_mailbox else None,
+            pay_port=self.ports[payments.NAME] if self.settings.faked_providers else None,
         )
 
     def _service_settings(self) -> dict[str, str]:
@@ -96,6 +99,7 @@ class System:
         if self.settings.runs_mailbox:
             sender = self.settings.given.get("SMTP_FROM", "Promptly <keys@promptly.invalid>")
             found |= {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports["smtp"]), "SMTP_FROM": sender}
+        found |= payments.settings_for_billing(self.settings, self.secrets, port=self.ports[payments.NAME])
         return {**self.settings.given, **addresses, **found, **self.secrets}
 
     def _model(self) -> ProcessSpec:

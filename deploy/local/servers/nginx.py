@@ -29,8 +29,8 @@ http {{
     include {folder}/promptly.conf;
 }}
 """
-MAIL_PAGE = """\
-location /local/mail {{
+LOCAL_PAGE = """\
+location {path} {{
     allow 127.0.0.0/8;
     allow ::1;
     deny all;
@@ -58,11 +58,13 @@ def prepare(
     port: int,
     values: Mapping[str, str],
     mail_port: int | None,
+    pay_port: int | None = None,
 ) -> ProcessSpec:
     """`values` fills the template apart from what is private to this folder. Raises LocalFailure when
     nginx refuses the result."""
     listen = " ".join(f"listen {address}:{port};" for address in addresses)
-    _write_configuration(folder, logs, listen=listen, values=values, mail_port=mail_port)
+    local_pages = {"/local/mail": mail_port, "/local/pay": pay_port}
+    _write_configuration(folder, logs, listen=listen, values=values, local_pages=local_pages)
     program = str(get_program("nginx", server="nginx"))
     arguments = ("-p", str(folder), "-e", str(logs / "nginx-error.log"), "-c", str(folder / "nginx.conf"))
     _check(program, arguments)
@@ -79,14 +81,20 @@ def prepare(
 
 
 def _write_configuration(
-    folder: Path, logs: Path, *, listen: str, values: Mapping[str, str], mail_port: int | None
+    folder: Path,
+    logs: Path,
+    *,
+    listen: str,
+    values: Mapping[str, str],
+    local_pages: Mapping[str, int | None],
 ) -> None:
     extra = folder / "extra"
     for path in (extra, logs, *(folder / f"{kind}_temp" for kind in TEMPORARY)):
         path.mkdir(parents=True, exist_ok=True)
     own = {"LISTEN": listen, "LOG_FOLDER": str(logs), "EXTRA_LOCATIONS": str(extra)}
     (folder / "promptly.conf").write_text(render(TEMPLATE.read_text(), {**values, **own}))
-    (extra / "mail.conf").write_text(MAIL_PAGE.format(port=mail_port) if mail_port else "")
+    pages = [LOCAL_PAGE.format(path=path, port=port) for path, port in local_pages.items() if port]
+    (extra / "mail.conf").write_text("".join(pages))
     temporary = "\n    ".join(f"{kind}_temp_path {folder}/{kind}_temp;" for kind in TEMPORARY)
     # Where only root may enter, a worker of another user could not reach its own files.
     user = "user root;" if os.geteuid() == 0 else ""

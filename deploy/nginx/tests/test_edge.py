@@ -78,6 +78,8 @@ def run_edge(folder: Path, at: dict[str, str], *, mail_port: int | None, trusted
         ("/.well-known/promptly-receipts.pem", "gateway"),
         ("/checkout?pack=pro", "billing"),
         ("/packs", "billing"),
+        ("/purchases/019a3f6e-0000-7000-8000-0000000000aa", "billing"),
+        ("/purchases.csv", "billing"),
         ("/stripe/webhook", "billing"),
         ("/btcpay/webhook", "billing"),
         ("/", "accounts"),
