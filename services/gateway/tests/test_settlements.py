@@ -9,11 +9,15 @@ from redis.asyncio import Redis
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
 from services.gateway.domain.charge import Ending
 from services.gateway.domain.chat_request import parse_chat_request
+from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.counts import Counts
 from services.gateway.domain.generation import CompletionLimits, WholeAnswer
 from services.gateway.tests.support.accounts import Account, available, held, nothing_is_held
+from services.gateway.use_cases.lease import Lease
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
+from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
+from services.gateway.use_cases.slots import UpstreamSlots
 from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.unconfirmed import Unconfirmed
 from shared.admission.decisions import Admitted, CallKind, HoldRequest, PromptCount
@@ -70,6 +74,32 @@ async def test_work_that_is_cancelled_before_its_first_step_releases_its_hold(
     await nothing_is_held(redis, account)
     assert await available(redis, account) == 100_000
     assert open_requests.checkpoints() == []
+
+
+class Nobody:
+    """Listens."""
+
+    async def begin(self) -> None:
+        raise AssertionError("it only waits")
+
+    async def send(self, _: bytes) -> None:
+        raise AssertionError("it only waits")
+
+
+async def test_work_that_is_closed_like_a_generator_releases_its_hold(
+    settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
+) -> None:
+    """As an interpreter does with what nobody runs any more: GeneratorExit, and no step after it."""
+    slots = UpstreamSlots(slots=0, length_max=1, timeout_seconds=5)
+    async with HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream:
+        relay = StreamRelay(upstream, slots, settlements, Lease())
+        request_.stream = stream = ChatStream(include_usage=False)
+        work = relay.relay(request_, stream, Nobody())
+        work.send(None)
+        work.close()
+    assert slots.waiting == 0
+    await nothing_is_held(redis, account)
+    assert await available(redis, account) == 100_000
 
 
 async def test_the_first_ending_counts(

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from services.gateway.tests.support.accounts import Account, available, held
+from services.gateway.tests.support.accounts import Account, available, has_holds, held, two_checkpoints
 from services.gateway.tests.support.chat import (
     CHAT,
     QUESTION,
@@ -94,6 +94,17 @@ async def test_a_whole_answer_is_withheld_and_costs_nothing(
     [record] = await records_of(usage, request_id, 1)
     assert (record.tokens, record.outcome, record.revision) == (0, Outcome.LOST, REVISION_SWEPT)
     assert await available(redis, account) == TOKENS
+
+
+async def test_a_whole_call_is_heard_of_with_every_checkpoint_too(
+    gateway: httpx.AsyncClient, account: Account, redis: Redis, upstream: StandInUpstream
+) -> None:
+    upstream.script = Script(pauses_after=0)
+    asking = asyncio.create_task(gateway.post(CHAT, json=QUESTION, headers=account.headers))
+    await has_holds(redis, account, 1)
+    await two_checkpoints(redis, account)
+    upstream.resume.set()
+    assert (await asking).status_code == 200
 
 
 @pytest.mark.usefixtures("stood_still")
