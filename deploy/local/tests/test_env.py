@@ -35,5 +35,10 @@ def test_it_is_for_its_owner_only_and_never_written_over(tmp_path: Path) -> None
     assert (tmp_path / ".env").read_text() == first
 
 
+def test_no_comment_stands_beside_a_setting() -> None:
+    """docker compose would take it for the value of an empty one."""
+    assert [line for line in TEMPLATE.splitlines() if "=" in line and line[0] != "#" and "#" in line] == []
+
+
 def test_two_systems_share_no_secret() -> None:
     assert not set(fresh_secrets().values()) & set(fresh_secrets().values())
