@@ -18,6 +18,7 @@ from services.gateway.use_cases.refuse import refusal_told
 from services.gateway.use_cases.upstream import Model, UpstreamReply, Work
 
 MODELS = "/v1/models"
+TOKEN_IDS = b'{"tokens":['
 HEALTH = "/health"
 CONNECT_TIMEOUT_SECONDS = 5.0
 SHORT_TIMEOUT_SECONDS = 10.0
@@ -111,7 +112,7 @@ class HttpxUpstream:
             reply = await self._http.post(call.path, content=call.body, timeout=SHORT_TIMEOUT_SECONDS)
         if reply.status_code != 200:
             raise refusal_told(reply.status_code, reply.content, call)
-        return _tokens_in(_json_object(reply))
+        return _tokens_in(reply)
 
     async def list_models(self) -> list[Model]:
         with _translated():
@@ -160,14 +161,16 @@ def _context_of(model: dict[str, Any]) -> int | None:
     return None
 
 
-def _tokens_in(answer: dict[str, Any]) -> int:
-    """Of /v1/chat/completions/input_tokens, or of /tokenize."""
-    match answer:
-        case {"input_tokens": int(tokens)}:
-            return tokens
-        case {"tokens": [*tokens]}:
-            return len(tokens)
-    raise UpstreamFailed("The model server could not count the prompt.")
+def _tokens_in(reply: httpx.Response) -> int:
+    """Of /v1/chat/completions/input_tokens, or of /tokenize, whose ids are counted unread: of a text of megabytes
+    there are millions, and reading them would keep every stream waiting."""
+    if reply.content.startswith(TOKEN_IDS):
+        ids = reply.content[len(TOKEN_IDS) :]
+        return 0 if ids.startswith(b"]") else ids.count(b",") + 1
+    tokens = _json_object(reply).get("input_tokens")
+    if not isinstance(tokens, int):
+        raise UpstreamFailed("The model server could not count the prompt.")
+    return tokens
 
 
 def _json_object(reply: httpx.Response) -> dict[str, Any]:

@@ -164,6 +164,18 @@ def test_the_reply_shows_the_effective_values() -> None:
     assert expected.items() <= response.items()
 
 
+def test_every_key_is_there_that_the_open_responses_suite_wants() -> None:
+    keys = {
+        "id", "object", "created_at", "completed_at", "status", "incomplete_details", "model", "previous_response_id",
+        "instructions", "output", "error", "tools", "tool_choice", "truncation", "parallel_tool_calls", "text", "top_p",
+        "presence_penalty", "frequency_penalty", "top_logprobs", "temperature", "reasoning", "usage",
+        "max_output_tokens", "max_tool_calls", "store", "background", "service_tier", "metadata",
+        "safety_identifier", "prompt_cache_key",
+    }  # fmt: skip
+    for event in events_in(new_stream().feed(answer(said("Paris"))).decode()):
+        assert "response" not in event or keys <= event["response"].keys()
+
+
 def test_usage_is_the_upstreams() -> None:
     usage = events_in(new_stream().feed(answer(said("Par", "is"))).decode())[-1]["response"]["usage"]
     assert usage == {
