@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
 from redis.asyncio import Redis
@@ -86,18 +87,29 @@ class Nobody:
         raise AssertionError("it only waits")
 
 
+class NoSlots:
+    """Everybody waits."""
+
+    def slot(self, _: str) -> "NoSlots":
+        return self
+
+    async def __aenter__(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def __aexit__(self, *_: object) -> None:
+        raise AssertionError("nobody was let in")
+
+
 async def test_work_that_is_closed_like_a_generator_releases_its_hold(
     settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
 ) -> None:
     """As an interpreter does with what nobody runs any more: GeneratorExit, and no step after it."""
-    slots = UpstreamSlots(slots=0, length_max=1, timeout_seconds=5)
     async with HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream:
-        relay = StreamRelay(upstream, slots, settlements, Lease())
+        relay = StreamRelay(upstream, cast("UpstreamSlots", NoSlots()), settlements, Lease())
         request_.stream = stream = ChatStream(include_usage=False)
         work = relay.relay(request_, stream, Nobody())
         work.send(None)
         work.close()
-    assert slots.waiting == 0
     await nothing_is_held(redis, account)
     assert await available(redis, account) == 100_000
 
