@@ -1,7 +1,7 @@
 """Every route, whole, streamed, left and failing, has the right usage record, and only one; what failed has none."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
@@ -13,6 +13,7 @@ from services.gateway.tests.support.accounts import Account, available, nothing_
 from services.gateway.tests.support.chat import error_of, until_generating
 from services.gateway.tests.support.routes import BODIES, LAST_WORDS, STREAMING, TOKENS_PROMPT, endpoint_of
 from services.gateway.tests.support.usage import UsageListener
+from shared.admission.key_records import KeyState, put_key
 from shared.contracts.gateway import Outcome, UsageRecord
 from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream
@@ -145,6 +146,23 @@ async def test_a_stream_that_breaks_is_told_and_costs_what_was_delivered(
     record = await books.the_record()
     assert_record(record, route, Outcome.UPSTREAM_FAILED, 3)
     assert record.estimated
+
+
+@every_stream
+async def test_a_stream_whose_key_is_revoked(
+    route: str,
+    gateway: httpx.AsyncClient,
+    account: Account,
+    books: Books,
+    redis: Redis,
+    upstream: StandInUpstream,
+) -> None:
+    upstream.script = Script(pauses_after=3)
+    key = account.key_record
+    async with gateway.stream("POST", route, json=STREAMING[route], headers=account.headers) as reply:
+        await put_key(redis, replace(key, state=KeyState.REVOKED, version=key.version + 1))
+        assert "invalid_api_key" in (await reply.aread()).decode()
+    assert_record(await books.the_record(), route, Outcome.REVOKED, 3)
 
 
 @every_route
