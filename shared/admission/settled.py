@@ -1,6 +1,7 @@
 """What the settlement streams still keep, confirmed or not, for whoever wants to see all of it again."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -12,16 +13,25 @@ from shared.contracts.gateway import UsageRecord
 ENTRIES_AT_ONCE = 1000
 
 
-async def read_settled(
-    redis: Redis, shard: int, *, older_than_seconds: float
-) -> AsyncIterator[list[UsageRecord]]:
-    """Oldest first, some at a time; those that were settled at least so long ago, by Redis's clock."""
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """`age_seconds`: since it was settled, by Redis's clock, when the reading began."""
+
+    record: UsageRecord
+    age_seconds: float
+
+
+async def read_settled(redis: Redis, shard: int) -> AsyncIterator[list[Settlement]]:
+    """Oldest first, some at a time, up to now."""
     seconds, microseconds = await redis.time()
-    end = round((seconds + microseconds / 1_000_000 - older_than_seconds) * 1000)
+    now_ms = seconds * 1000 + microseconds // 1000
     start = "-"
     while True:
-        raw: Any = await redis.xrange(settled_of(shard), start, end, count=ENTRIES_AT_ONCE)
+        raw: Any = await redis.xrange(settled_of(shard), start, now_ms, count=ENTRIES_AT_ONCE)
         if not raw:
             return
-        yield [entry.record for entry in entries_in(shard, raw)]
+        yield [
+            Settlement(entry.record, (now_ms - int(entry.id.position.partition("-")[0])) / 1000)
+            for entry in entries_in(shard, raw)
+        ]
         start = f"({raw[-1][0].decode()}"

@@ -1,9 +1,8 @@
 """I3 and I4: what was settled is posted as it was settled, and no more is posted than the model server made."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from services.metering.domain.audit.findings import Check, Finding
 from shared.contracts.gateway import UsageRecord
@@ -14,24 +13,17 @@ IN_FLIGHT_SECONDS = 60
 Counts = tuple[int, int]
 """Tokens of prompt and completion."""
 
-PostedCounts = Mapping[UUID, Mapping[int, Counts]]
-"""Request -> revision -> counts."""
 
-
-def unposted(records: Iterable[UsageRecord], posted: PostedCounts) -> Iterator[Finding]:
-    """A later revision stands for an earlier one that came in the same batch."""
-    for record in records:
-        revisions = posted.get(record.request_id, {})
-        settled = (record.tokens_prompt, record.tokens_completion)
-        text = None
-        if max(revisions, default=0) < record.revision:
-            text = f"settled with {settled[0]} + {settled[1]} tokens, and not posted"
-        elif revisions.get(record.revision, settled) != settled:
-            prompt, completion = revisions[record.revision]
-            text = f"settled with {settled[0]} + {settled[1]} tokens, posted with {prompt} + {completion}"
-        if text is not None:
-            subject = f"settlement {record.request_id} revision {record.revision}"
-            yield Finding(Check.GENERATIONS, subject, text, record.account_id)
+def unlike_settled(record: UsageRecord, revisions: Mapping[int, Counts], *, is_in_flight: bool) -> str | None:
+    """What is wrong with it, if anything. `revisions`: those that are posted of this request; a later one stands
+    for an earlier one that came in the same batch."""
+    settled = (record.tokens_prompt, record.tokens_completion)
+    if max(revisions, default=0) < record.revision:
+        return None if is_in_flight else f"settled with {settled[0]} + {settled[1]} tokens, and not posted"
+    prompt, completion = revisions.get(record.revision, settled)
+    if (prompt, completion) != settled:
+        return f"settled with {settled[0]} + {settled[1]} tokens, posted with {prompt} + {completion}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,22 +1,25 @@
 """I3 and I4: settlements that Redis still keeps, and the model servers' own counters, against what is posted."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from redis.asyncio import Redis
 
 from services.metering.adapters import audit_progress_postgres as progress
 from services.metering.adapters.audit_lists_postgres import list_posted_counts
 from services.metering.adapters.upstream_counters_http import CountersUnavailable, read_counters
-from services.metering.domain.audit.findings import Check, Report
+from services.metering.domain.audit.findings import Check, Finding, Report
 from services.metering.domain.audit.generations import (
     IN_FLIGHT_SECONDS,
     Counters,
+    Counts,
     Since,
     has_restarted,
     overcharged,
-    unposted,
+    unlike_settled,
 )
-from shared.admission.settled import read_settled
+from shared.admission.settled import Settlement, read_settled
 from shared.admission.shards import SHARDS
 from shared.postgres import Pool
 
@@ -27,12 +30,24 @@ COMPARED_FOR = timedelta(hours=24)
 async def audit_settlements(
     pool: Pool, redis: Redis, report: Report, *, in_flight_seconds: float = IN_FLIGHT_SECONDS
 ) -> None:
-    """All that the streams keep (24 hours, or as much as fits), but for what is on its way."""
+    """All that the streams keep: 24 hours, or as much as fits."""
     for shard in range(SHARDS):
-        async for records in read_settled(redis, shard, older_than_seconds=in_flight_seconds):
-            posted = await list_posted_counts(pool, {record.request_id for record in records})
-            report.found(unposted(records, posted))
-            report.examined(Check.GENERATIONS, len(records))
+        async for settlements in read_settled(redis, shard):
+            posted = await list_posted_counts(pool, {each.record.request_id for each in settlements})
+            report.found(_unlike(settlements, posted, in_flight_seconds))
+            report.examined(Check.GENERATIONS, len(settlements))
+
+
+def _unlike(
+    settlements: Iterable[Settlement], posted: Mapping[UUID, Mapping[int, Counts]], in_flight_seconds: float
+) -> Iterator[Finding]:
+    for each in settlements:
+        record = each.record
+        is_in_flight = each.age_seconds < in_flight_seconds
+        text = unlike_settled(record, posted.get(record.request_id, {}), is_in_flight=is_in_flight)
+        if text is not None:
+            subject = f"settlement {record.request_id} revision {record.revision}"
+            yield Finding(Check.GENERATIONS, subject, text, record.account_id)
 
 
 async def audit_counters(
