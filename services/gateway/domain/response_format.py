@@ -49,4 +49,5 @@ def _schema(wanted: dict[str, Any]) -> TextFormat:
     named(f"{FIELD}.name", shown.get("name"))
     copy = SchemaCopy(f"{FIELD}.schema", shown.get("schema"))
     chat = {"type": "json_schema", "json_schema": {"name": "answer", "schema": copy.schema}}
-    return TextFormat(shown, chat, frozenset(copy.left_out))
+    unread = {f"{FIELD}.description"} if "description" in shown else set()
+    return TextFormat(shown, chat, frozenset(copy.left_out | unread))

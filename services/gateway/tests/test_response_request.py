@@ -51,6 +51,8 @@ def test_a_schema_reaches_the_model_without_what_could_crash_it() -> None:
     body = json.loads(request.upstream_call(5).body)
     assert body["response_format"]["json_schema"]["schema"]["properties"] == {"a": {"type": "string"}}
     assert request.ignored_fields == ("text.format.schema.pattern",)
+    described = parse(text={"format": FORMAT | {"description": "An object", "schema": {}}})
+    assert described.ignored_fields == ("text.format.description",)
 
 
 def test_messages_keep_their_roles_and_parts() -> None:
