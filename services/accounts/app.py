@@ -26,8 +26,8 @@ from services.accounts.entrypoints.error_pages import show_errors_as_pages
 from services.accounts.entrypoints.holders import Holders
 from services.accounts.entrypoints.internal import internal_routes
 from services.accounts.entrypoints.keys import Keys
-from services.accounts.entrypoints.landing import Landing
 from services.accounts.entrypoints.pages import STATIC_FOLDER, Pages
+from services.accounts.entrypoints.public_pages import PublicPages
 from services.accounts.entrypoints.registration import Registration
 from services.accounts.entrypoints.usage_pages import UsagePages
 from services.accounts.settings import AccountsSettings
@@ -154,7 +154,7 @@ def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: 
     )
     open_dashboard = OpenDashboard(opened.pool, opened.ledger, opened.sales)
     app.router.routes += [
-        *Landing(pages, _trial_terms(settings)).routes(),
+        *PublicPages(pages, _trial_terms(settings), settings.inference_user_rate_limit).routes(),
         *_registration(settings, pages, opened).routes(),
         *Dashboard(pages, holders, open_dashboard).routes(),
         *UsagePages(pages, holders, open_dashboard).routes(),

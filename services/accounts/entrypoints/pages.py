@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 HERE = Path(__file__).parent.parent
 STATIC_FOLDER = HERE / "static"
@@ -31,6 +31,8 @@ HEADERS = {
 }
 """Nothing inline, nothing from elsewhere; what a page shows of a person is kept nowhere."""
 
+TEXT_HEADERS = {"cache-control": "public, max-age=300", "x-content-type-options": "nosniff"}
+
 OUTCOMES = {
     "completed": "completed",
     "client_disconnected": "you left",
@@ -52,11 +54,13 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._texts = self._environment.overlay(autoescape=False)
         self._environment.filters |= {
             "number": _number,
             "signed": _signed,
             "compact": _compact,
             "instant": _instant,
+            "moment": _moment,
             "short_day": _short_day,
             "money": _money,
             "facts": _facts,
@@ -71,6 +75,11 @@ class Pages:
         """`values` are what the template names; one that is missing is an error, not a blank."""
         text = self._environment.get_template(template).render(status=status, **values)
         return HTMLResponse(text, status, headers={**HEADERS, **self._transport, **(headers or {})})
+
+    def write(self, template: str, media_type: str, **values: object) -> Response:
+        """Text for programs: nothing in it is escaped, and nothing in it is of a person."""
+        text = self._texts.get_template(template).render(**values)
+        return Response(text, media_type=media_type, headers=TEXT_HEADERS)
 
 
 def _asset_urls() -> dict[str, str]:
@@ -114,6 +123,11 @@ def _facts(values: Mapping[str, object] | None) -> str:
 
 def _instant(value: datetime) -> str:
     return f"{value.day} {value:%B %Y, %H:%M} UTC"
+
+
+def _moment(value: datetime) -> str:
+    """In a table whose heading says UTC."""
+    return f"{value.day} {value:%b %Y, %H:%M}"
 
 
 def _short_day(value: datetime) -> str:

@@ -29,7 +29,7 @@ class LedgerStandIn:
     def knows(self, account_id: str, *, trial: int = 0, paid: int = 0, debt: int = 0) -> None:
         self.balances[account_id] = BalanceReply(
             account_id=account_id,
-            available=trial + paid - debt,
+            available=max(0, trial + paid - debt),
             paid=paid,
             trial=trial,
             trial_expires_at=TRIAL_ENDS_AT if trial else None,

@@ -6,7 +6,7 @@ import pytest
 
 from services.accounts.tests.accounts_process import Accounts
 
-PATHS = ["/", "/register", "/dashboard", "/nowhere"]
+PATHS = ["/", "/docs", "/register", "/dashboard", "/nowhere"]
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=")
 
 
@@ -60,3 +60,42 @@ async def test_head_works_where_get_does(accounts: Accounts) -> None:
 async def test_health_and_readiness(accounts: Accounts) -> None:
     assert (await accounts.http.get("/health")).json() == {"status": "ok"}
     assert (await accounts.http.get("/ready")).json() == {"status": "ready"}
+
+
+async def test_the_front_page_has_the_first_call_in_three_clients(accounts: Accounts) -> None:
+    page = (await accounts.http.get("/")).text
+    for shown in ("openai-python", "langchain_openai", 'data-copy="code-curl"'):
+        assert shown in page
+
+
+@pytest.mark.parametrize("path", ["/AGENTS.md", "/llms.txt"])
+async def test_agents_read_plain_text(accounts: Accounts, path: str) -> None:
+    reply = await accounts.http.get(path)
+    assert reply.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert "https://promptly.test/v1" in reply.text
+    assert "100,000 tokens" in reply.text
+    assert "&#" not in reply.text
+
+
+async def test_the_manual_says_how_errors_limits_prices_and_privacy_are(accounts: Accounts) -> None:
+    page = (await accounts.http.get("/docs")).text
+    for shown in (
+        "Quick start",
+        "/v1/responses",
+        "Retry-After",
+        "60 requests in any 60 seconds",
+        "Who pays",
+        "Privacy",
+    ):
+        assert shown in page
+
+
+async def test_crawlers_stay_away_from_what_is_private(accounts: Accounts) -> None:
+    rules = await accounts.http.get("/robots.txt")
+    assert rules.headers["content-type"].startswith("text/plain")
+    assert "Disallow: /admin" in rules.text
+    assert (await accounts.http.get("/favicon.ico")).headers["content-type"] == "image/svg+xml"
+
+
+async def test_behind_tls_browsers_are_told_to_stay_there(accounts: Accounts) -> None:
+    assert "max-age=31536000" in (await accounts.http.get("/")).headers["strict-transport-security"]
