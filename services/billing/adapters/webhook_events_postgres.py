@@ -8,8 +8,9 @@ from services.billing.domain.hints import Hint, Subject
 from services.billing.domain.payment_methods import Method
 from shared.postgres import Pool
 
-LEASE = timedelta(minutes=2)
-"""Longer than all questions to a provider that one event can lead to."""
+LEASE = timedelta(seconds=10)
+"""What a worker that died had in hand waits this long. One that is only slow loses nothing: two may follow the
+same event."""
 KEPT = timedelta(days=90)
 PRUNE_ROWS_MAX = 1000
 
