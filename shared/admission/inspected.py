@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from shared.admission.holds import Hold
 from shared.ids import RequestId
 
-State = Literal["absent", "closed", "open"]
+State = Literal["absent", "closed", "open", "unreadable"]
 
 
 class Journalled(NamedTuple):
@@ -37,6 +37,11 @@ class Inspected:
     holds: Mapping[RequestId, Hold]
     journal: Mapping[RequestId, Journalled]
     unleased: frozenset[RequestId]
+
+    @classmethod
+    def unreadable(cls) -> "Inspected":
+        """Somebody wrote there what nobody can read."""
+        return cls("unreadable", 0, 0, 0, 0, 0, {}, {}, {}, {}, frozenset())
 
     @property
     def running_counted(self) -> dict[str, int]:

@@ -13,14 +13,21 @@ from shared.ids import AccountId, RequestId
 
 
 async def inspect(redis: Redis, account_ids: Collection[AccountId]) -> dict[AccountId, Inspected]:
-    """Each account in one step, all in one round trip. Raises ValueError for a record that nobody can read."""
+    """Each account in one step, all in one round trip."""
     replies = await run(redis, *(_call(account_id) for account_id in account_ids)) if account_ids else []
-    return {account_id: _inspected(reply) for account_id, reply in zip(account_ids, replies, strict=True)}
+    return {account_id: _read(reply) for account_id, reply in zip(account_ids, replies, strict=True)}
 
 
 def _call(account_id: AccountId) -> Call:
     names = AccountKeys(account_id)
     return Call("inspect", [names.account, names.holds, names.journal, names.leases], [account_id])
+
+
+def _read(reply: Sequence[Any]) -> Inspected:
+    try:
+        return _inspected(reply)
+    except (ValueError, TypeError):
+        return Inspected.unreadable()
 
 
 def _inspected(reply: Sequence[Any]) -> Inspected:

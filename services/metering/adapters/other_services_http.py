@@ -22,7 +22,7 @@ async def list_registrations(accounts: InternalClient) -> AsyncIterator[list[Reg
     while after is not None:
         page = await _get(accounts, "/internal/accounts", after, AccountPage)
         yield [Registration(each.account_id, each.registered_at, each.has_trial) for each in page.accounts]
-        after = page.next_after
+        after = _next(after, page.next_after)
 
 
 async def list_orders(billing: InternalClient) -> AsyncIterator[list[Order]]:
@@ -40,7 +40,14 @@ async def list_orders(billing: InternalClient) -> AsyncIterator[list[Order]]:
             )
             for each in page.purchases
         ]
-        after = page.next_after
+        after = _next(after, page.next_after)
+
+
+def _next(after: str, next_after: str | None) -> str | None:
+    """Pages that lead to themselves would never end. Raises Unavailable."""
+    if next_after == after:
+        raise Unavailable("A page follows itself.")
+    return next_after
 
 
 async def _get(client: InternalClient, path: str, after: str, page: type[PageT]) -> PageT:

@@ -32,7 +32,7 @@ async def _read(client: httpx.AsyncClient, base_url: str) -> Counters:
             sum(round(values[name]) for name in PROMPT if name in values or name == PROMPT[0]),
             sum(round(values[name]) for name in COMPLETION),
         )
-    except (httpx.HTTPError, KeyError, ValueError) as error:
+    except (httpx.HTTPError, KeyError, ValueError, OverflowError) as error:
         raise CountersUnavailable(type(error).__name__) from error
 
 

@@ -8,15 +8,21 @@ from datetime import timedelta
 
 from prometheus_client import REGISTRY
 
+from services.metering.domain.adjustments import Adjustment
 from services.metering.domain.audit.findings import Check, Report
 from services.metering.domain.audit.table import as_table, exit_code
+from services.metering.domain.grants import operator_grant
 from services.metering.tests.auditing import System, Vandal, told
-from services.metering.tests.building import NOON, record_for
+from services.metering.tests.building import NOON, TRIAL_END, record_for
+from services.metering.tests.buying import Order, hear
 from services.metering.tests.neighbours import NOBODY, TOKENS
+from services.metering.use_cases.adjust_balance import adjust_balance
 from services.metering.use_cases.audit.audit_generations import audit_counters
 from services.metering.use_cases.audit.keep_auditing import ScheduledAudit
 from services.metering.use_cases.audit.run_audit import Patience
 from services.metering.use_cases.close_account import close_account
+from services.metering.use_cases.collect_debts import collect_debts
+from services.metering.use_cases.grant_tokens import grant_tokens
 from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted
 from shared.http.internal import InternalClient
@@ -62,6 +68,32 @@ async def test_corrections_expiry_and_closed_accounts_are_no_differences(
     await close_account(running.pool, new_uuid7(), event, NOON)
     running.neighbours.registrations.pop(deleted)
     await running.catch_up()
+    assert await running.findings() == []
+
+
+async def test_deductions_refunds_disputes_and_debts_are_no_differences(running: System) -> None:
+    accounts = [await running.open_account(trial=100) for _ in range(4)]
+    spent, disputed, refunded, adjusted = [Order(account_id, 500) for account_id in accounts]
+    for order in (spent, disputed, refunded):
+        await hear(running.pool, order.completed())
+    await running.catch_up()
+    await running.use(spent.account_id, 400)
+    await hear(running.pool, spent.reversed(500), disputed.frozen(), refunded.reversed(200))
+    await running.catch_up()
+    await running.use(disputed.account_id, 60)
+    await collect_debts(running.pool, running.redis, NOON)
+    for delta in (300, -50):
+        change = Adjustment(new_uuid7(), adjusted.account_id, delta, "because")
+        await adjust_balance(running.pool, running.redis, change, NOON)
+        await running.catch_up()
+    gift = operator_grant(adjusted.account_id, new_uuid7(), 70, expires_at=TRIAL_END, now=NOON)
+    await grant_tokens(running.pool, gift, reason="because", now=NOON)
+    await running.catch_up()
+    await running.use(adjusted.account_id, 200)
+    await hear(running.pool, disputed.released())
+    await running.catch_up()
+    await running.use(disputed.account_id, 100)
+    await running.know_orders()
     assert await running.findings() == []
 
 

@@ -130,3 +130,11 @@ async def test_what_is_stuck(running: System, vandal: Vandal) -> None:
     assert batches.startswith("I10 batches 3 to 7 of gateway-1: waits since ")
     assert "(metering.balance_low.v1) in the outbox: waits since " in event
     assert f"of 5 from {account_id}: waits since " in deduction
+
+
+async def test_what_nobody_can_read(running: System) -> None:
+    account_id = await running.open_account()
+    await running.redis.hset(AccountKeys(account_id).holds, "a-hold", "garbage")
+    assert await running.findings() == [
+        f"I5 account {account_id} in Redis: its record, holds or journal cannot be read"
+    ]

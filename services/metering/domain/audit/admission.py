@@ -39,6 +39,11 @@ def uncovered(
         yield Finding(Check.COVER, f"account {account.account_id}", text, account.account_id)
 
 
+def unreadable(account: AccountFacts) -> Finding:
+    subject = f"account {account.account_id} in Redis"
+    return Finding(Check.HOLDS, subject, "its record, holds or journal cannot be read", account.account_id)
+
+
 def bad_holds(
     account: AccountFacts, seen: Inspected, ended: Ended, *, silence_counts: bool
 ) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from services.metering.domain.audit.admission import (
     is_comparable,
     uncovered,
     unlike_a_rebuild,
+    unreadable,
 )
 from services.metering.domain.audit.balances import (
     differing_balances,
@@ -140,7 +141,9 @@ class AccountsAudit:
         look.findings += differing_balances(account, grants)
         look.findings += differing_purchases(purchases)
         look.findings += odd_grants(grants)
-        if seen.state == "absent":
+        if seen.state == "unreadable":
+            look.findings.append(unreadable(account))
+        if seen.state in ("absent", "unreadable"):
             return
         look.findings += uncovered(account, grants, seen, books.ended)
         look.findings += bad_holds(account, seen, books.ended, silence_counts=self._silence_counts)
