@@ -84,3 +84,10 @@ def test_a_misspelt_name_in_the_file_is_refused(tmp_path: Path) -> None:
 
 def test_what_docker_compose_reads_from_the_file_is_left_to_it(tmp_path: Path) -> None:
     assert "COMPOSE_PROJECT_NAME" not in load(tmp_path, "COMPOSE_PROJECT_NAME=staging\n").given
+
+
+def test_a_payment_provider_is_faked_only_at_home_and_where_none_of_it_is_set_up(tmp_path: Path) -> None:
+    assert load(tmp_path).faked_providers == ("STRIPE", "BTCPAY")
+    assert load(tmp_path, STRIPE_SECRET_KEY="sk_test_1").faked_providers == ("BTCPAY",)
+    assert load(tmp_path, LOCAL_FAKES="0").faked_providers == ()
+    assert load(tmp_path, BASE_URL="https://promptlyapi.com").faked_providers == ()
