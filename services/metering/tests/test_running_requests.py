@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -32,13 +31,13 @@ from services.metering.domain.adjustments import Adjustment, InsufficientBalance
 from services.metering.domain.grants import operator_grant
 from services.metering.tests.building import Books, record_for
 from services.metering.tests.buying import Order, hear
+from services.metering.tests.ending import end_grants
 from services.metering.tests.gateway import Gateway
 from services.metering.use_cases import adjust_balance, collect_debts, expire_grants
 from services.metering.use_cases.change_account import change_account
 from services.metering.use_cases.grant_tokens import grant_tokens
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from shared.admission.decisions import Admitted
-from shared.admission.keys import AccountKeys
 from shared.admission.lower import Held, Lowered, Room, lower, read_room
 from shared.clock import utc_now
 from shared.contracts.gateway import UsageRecord
@@ -53,11 +52,9 @@ revisions = st.integers(min_value=0, max_value=6)
 
 @dataclass(frozen=True)
 class World:
-    """`owner` may also change what the runtime role may not: when a grant ends."""
-
     runner: asyncio.Runner
     pool: Pool
-    owner: asyncpg.Connection
+    owner_url: str
     redis: Redis
 
 
@@ -156,7 +153,7 @@ class RunningRequests(RuleBasedStateMachine):
     @rule()
     def grants_end(self) -> None:
         """Time is the test's: in the ledger and in Redis at the same moment."""
-        self.run(self._end_grants())
+        self.run(end_grants(self.world.owner_url, self.world.redis, self.account_id))
 
     @rule()
     def expire(self) -> None:
@@ -208,25 +205,6 @@ class RunningRequests(RuleBasedStateMachine):
             lowering_id = await begin_lowering(connection, adjustment, new_uuid7(), utc_now())
         await lower(self.world.redis, self.account_id, lowering_id, -adjustment.delta)
 
-    async def _end_grants(self) -> None:
-        seconds, microseconds = await self.world.redis.time()
-        now_ms = seconds * 1000 + microseconds // 1000
-        rows = await self.world.owner.fetch(
-            """
-            UPDATE grants SET expires_at = to_timestamp($2::bigint / 1000.0)
-            WHERE account_id = $1 AND expires_at > now() RETURNING grant_id
-            """,
-            self.account_id,
-            now_ms,
-        )
-        name = AccountKeys(self.account_id).account
-        for row in rows:
-            field = f"grant:{row['grant_id']}"
-            value: Any = await self.world.redis.hget(name, field)
-            if value is not None:
-                left = value.split(b":")[0].decode()
-                await self.world.redis.hset(name, field, f"{left}:{now_ms}")
-
 
 async def _awaited(action: Any) -> Any:
     return await action
@@ -236,10 +214,9 @@ async def _awaited(action: Any) -> Any:
 def machine(schema: ServiceDatabase, redis_url: str) -> Iterator[type[RunningRequests]]:
     with asyncio.Runner() as runner:
         pool = runner.run(open_pool(schema.url, service="metering"))
-        owner = runner.run(_awaited(asyncpg.connect(schema.owner_url)))
         redis = Redis.from_url(redis_url)
-        yield type("Here", (RunningRequests,), {"world": World(runner, pool, owner, redis)})
-        for end in (redis.aclose, owner.close, pool.close):
+        yield type("Here", (RunningRequests,), {"world": World(runner, pool, schema.owner_url, redis)})
+        for end in (redis.aclose, pool.close):
             runner.run(_awaited(end()))
 
 
