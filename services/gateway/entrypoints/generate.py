@@ -120,7 +120,7 @@ class GenerationEndpoint:
         except asyncio.CancelledError:  # this process is stopping
             request.cut()
         if gone.done():
-            relay.cancel()
+            request.leave()
         await asyncio.wait({relay})
         caller.outcome = streaming.outcome(request, relay, listener)
         if relay.cancelled():

@@ -130,3 +130,26 @@ async def test_an_upstream_that_cannot_count_the_prompt_costs_nothing(
     await settlements.end(request_, Ending.CLIENT_LEFT)
     assert await available(redis, account) == 100_000
     assert await held(redis, account) == 0
+
+
+async def test_a_client_that_leaves_what_is_being_ended_does_not_interrupt_its_end(
+    request_: OpenRequest, settlements: Settlements
+) -> None:
+    """Closing the upstream takes a moment, and must not be cancelled itself."""
+    is_closed = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(0)
+            is_closed.set()
+
+    running = settlements.run(request_, work())
+    await asyncio.sleep(0)
+    request_.revoke()
+    await asyncio.sleep(0)
+    request_.leave()
+    await asyncio.wait({running})
+    assert is_closed.is_set()
+    assert request_.was_revoked

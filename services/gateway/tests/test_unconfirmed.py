@@ -1,6 +1,6 @@
 """What was settled is kept until the ledger has it, and no longer; and there is a bound."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import pytest
@@ -101,3 +101,26 @@ async def test_beyond_the_bound_the_oldest_are_forgotten(
     unconfirmed.settle_all_again()
     await unconfirmed.settle_waiting()
     assert await available(redis, account) == TOKENS - 320
+
+
+class LosesRedisBeforeItsAnswer(AdmissionDesk):
+    """Once: what it was told is gone again, and known to be."""
+
+    unconfirmed: Unconfirmed
+    may_lose = True
+
+    async def settle_again(self, records: Sequence[UsageRecord]) -> None:
+        if self.may_lose:
+            self.may_lose = False
+            self.unconfirmed.settle_all_again()
+            return
+        await super().settle_again(records)
+
+
+async def test_what_is_lost_while_it_is_being_told_is_told_again(redis: Redis, account: Account) -> None:
+    desk = LosesRedisBeforeItsAnswer(redis)
+    desk.unconfirmed = unconfirmed = Unconfirmed(redis, desk)
+    unconfirmed.keep(record_of(account))
+    unconfirmed.settle_all_again()
+    await unconfirmed.settle_waiting()
+    assert await available(redis, account) == TOKENS - 10

@@ -80,6 +80,10 @@ class OpenRequest:
             tokens_completion=completion,
         )
 
+    def leave(self) -> None:
+        """Its client has. What ended it before that stays the reason."""
+        self._cancel_once()
+
     def cut(self) -> None:
         """End it from our side: its hold was swept, or this process is stopping. Of a whole answer nothing has
         been delivered, and nothing will be."""

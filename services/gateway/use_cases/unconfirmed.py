@@ -77,10 +77,11 @@ class Unconfirmed:
     async def settle_waiting(self) -> None:
         """Raises redis errors; what was not settled then waits on."""
         settled = 0
-        while batch := list(islice(self._to_settle.values(), BATCH_RECORDS_MAX)):
+        while waiting := self._to_settle:
+            batch = list(islice(waiting.values(), BATCH_RECORDS_MAX))
             await self._desk.settle_again(batch)
-            for record in batch:
-                self._to_settle.pop(_id_of(record), None)
+            for record in batch:  # not from what waits since another loss, which came before the answer
+                waiting.pop(_id_of(record), None)
             settled += len(batch)
         if settled:
             log.warning("settled_again", count=settled)
