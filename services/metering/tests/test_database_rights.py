@@ -9,7 +9,7 @@ from shared.postgres import Pool
 DENIED = asyncpg.InsufficientPrivilegeError
 
 
-@pytest.mark.parametrize("table", ["entries", "usage"])
+@pytest.mark.parametrize("table", ["entries", "usage", "adjustments"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET account_id = account_id", "DELETE FROM {}", "TRUNCATE {}"])
 async def test_what_is_posted_can_not_be_changed(pool: Pool, table: str, change: str) -> None:
     with pytest.raises(DENIED):
@@ -22,6 +22,11 @@ async def test_what_is_posted_can_not_be_changed(pool: Pool, table: str, change:
         "UPDATE grants SET tokens = tokens + 1",
         "UPDATE grants SET expires_at = NULL",
         "UPDATE grants SET source = 'another'",
+        "UPDATE grants SET created_at = now()",
+        "UPDATE purchases SET account_id = account_id",
+        "DELETE FROM purchases",
+        "UPDATE lowerings SET tokens = 1",
+        "DELETE FROM lowerings",
         "DELETE FROM grants",
         "UPDATE accounts SET account_id = 'aaaaaaaa'",
         "DELETE FROM accounts",
@@ -71,6 +76,7 @@ async def test_a_partition_can_not_be_reached_around_its_table(pool: Pool) -> No
         ("UPDATE accounts SET balance = -1", "accounts_balance_is_not_negative"),
         ("UPDATE accounts SET mirrored_version = version + 1", "accounts_mirror_follows_the_ledger"),
         ("UPDATE daily_usage SET requests = -1", "daily_usage_is_not_negative"),
+        ("UPDATE grants SET is_frozen = true", "grants_frozen_is_a_purchase"),
     ],
 )
 async def test_a_sum_that_can_not_be_true_is_refused(
@@ -90,6 +96,8 @@ async def test_a_sum_that_can_not_be_true_is_refused(
         ("grant", -5, None, "entries_sign_follows_kind"),
         ("expiry", 5, None, "entries_sign_follows_kind"),
         ("gift", 5, None, "entries_sign_follows_kind"),
+        ("adjustment", 5, None, "entries_sign_follows_kind"),
+        ("reversal", -5, None, "entries_of_reversals_name_the_purchase"),
         ("usage", -5, None, "entries_of_requests_name_them"),
         ("expiry", -5, "00000000-0000-7000-8000-000000000001", "entries_of_requests_name_them"),
     ],

@@ -96,6 +96,7 @@ async def _add(pool: Pool, adjustment: Adjustment, now: datetime) -> None:
 
 
 async def _deduct(pool: Pool, redis: Redis, adjustment: Adjustment, now: datetime) -> None:
+    redis_is_behind = True  # until a pass of ours has come through
     for _ in range(ATTEMPTS_MAX):
         lowering = await _begin(pool, adjustment, now)
         if lowering is None:
@@ -105,6 +106,9 @@ async def _deduct(pool: Pool, redis: Redis, adjustment: Adjustment, now: datetim
                 if await _post(pool, lowering, now):
                     return
                 await _end_its_hold(pool, adjustment.account_id, now)
+            case NotEnough() if redis_is_behind:
+                await mirror_account(pool, redis, adjustment.account_id)
+                redis_is_behind = False
             case NotEnough(available):
                 await _give_up(pool, adjustment.account_id, lowering.lowering_id, now)
                 raise InsufficientBalance(available)
@@ -112,6 +116,7 @@ async def _deduct(pool: Pool, redis: Redis, adjustment: Adjustment, now: datetim
                 await _give_up(pool, adjustment.account_id, lowering.lowering_id, now)
             case NotOpen():
                 await mirror_account(pool, redis, adjustment.account_id)
+                redis_is_behind = False
     raise Unavailable("The balance is being rebuilt: try again soon.", retry_after_seconds=2)
 
 
