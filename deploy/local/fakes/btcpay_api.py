@@ -35,12 +35,13 @@ class NewInvoice(BaseModel):
 
 
 class BtcpayApi:
-    """`failures` is how many of the next calls are answered 500."""
+    """How many of the next calls are answered 500: of those that create, and of those that read."""
 
     def __init__(self, settings: FakeSettings, store: BtcpayStore) -> None:
         self._settings = settings
         self._store = store
         self.failures = 0
+        self.failing_reads = 0
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/api/v1/stores/{store_id}/invoices")
@@ -55,6 +56,9 @@ class BtcpayApi:
         wanted: NewInvoice,
         authorization: Annotated[str, Header()] = "",
     ) -> JSONResponse:
+        if self.failures > 0:
+            self.failures -= 1
+            return _failing()
         if refused := self._refusal(store_id, authorization):
             return refused
         if not _is_amount(wanted.amount):
@@ -76,6 +80,9 @@ class BtcpayApi:
     async def show(
         self, store_id: str, invoice_id: str, authorization: Annotated[str, Header()] = ""
     ) -> JSONResponse:
+        if self.failing_reads > 0:
+            self.failing_reads -= 1
+            return _failing()
         if refused := self._refusal(store_id, authorization):
             return refused
         invoice: Invoice | None = self._store.find(invoice_id)
@@ -84,9 +91,6 @@ class BtcpayApi:
         return JSONResponse(invoice)
 
     def _refusal(self, store_id: str, authorization: str) -> JSONResponse | None:
-        if self.failures > 0:
-            self.failures -= 1
-            return _problem(500, "generic-error", "Something went wrong.")
         if not hmac.compare_digest(authorization, f"token {self._settings.btcpay_key}"):
             return _problem(401, "unauthenticated", "Authentication is required for accessing this endpoint")
         if store_id != self._settings.btcpay_store_id:
@@ -99,6 +103,10 @@ def _is_amount(text: str) -> bool:
         return Decimal(text) > 0
     except InvalidOperation:
         return False
+
+
+def _failing() -> JSONResponse:
+    return _problem(500, "generic-error", "Something went wrong.")
 
 
 def _problem(status: int, code: str, message: str) -> JSONResponse:

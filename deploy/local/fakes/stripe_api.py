@@ -38,7 +38,7 @@ RETRIEVABLE = {
 
 
 class StripeApi:
-    """`failures` is how many of the next calls are answered 500 before any work is done."""
+    """`failures` is how many of the next calls that create something are answered 500 before any work is done."""
 
     def __init__(self, settings: FakeSettings, store: StripeStore, events: StripeEvents) -> None:
         self._settings = settings
@@ -71,7 +71,7 @@ class StripeApi:
 
     async def _once(self, request: Request, path: str, parameters: dict[str, Any]) -> Result:
         async def work() -> Result:
-            if self.failures > 0:
+            if request.method == "POST" and self.failures > 0:
                 self.failures -= 1
                 return Result(500, {"error": {"type": "api_error", "message": "Something went wrong."}})
             return Result(200, self._route(request.method, path.split("/"), parameters))

@@ -1,6 +1,6 @@
-"""Reads what a form sends, and whether it came from a page of ours."""
+"""Reads what a form sends."""
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 
@@ -29,13 +29,3 @@ async def read_form(request: Request) -> dict[str, str]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=FORM_FIELDS_MAX))
     except ValueError as error:
         raise NotAForm("The form cannot be read: send it as application/x-www-form-urlencoded.") from error
-
-
-def is_from_our_page(request: Request) -> bool:
-    """The Origin's host is the request's own. An absent one, and `null`, are not."""
-    try:
-        origin = urlsplit(request.headers.get("origin", ""))
-    except ValueError:
-        return False
-    host = request.headers.get("host", "").lower()
-    return bool(host) and origin.scheme in ("http", "https") and origin.netloc.lower() == host

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from fastapi import Request
 
 from services.billing.domain.buyers import Buyer, ForeignForm, NotSignedIn
-from services.billing.entrypoints.forms import is_from_our_page
 from services.billing.use_cases.identify_buyer import IdentifyBuyer
+from shared.http.own_page import is_from_our_page
 from shared.http.session_cookie import SESSION_COOKIE
 
 

@@ -192,6 +192,6 @@ async def test_wrongly_signed_events_are_refused_for_good_and_the_order_is_found
 async def test_a_provider_that_fails_while_an_event_is_followed_is_asked_again(shop: Shop) -> None:
     bought = await shop.order("btcpay")
     await shop.becomes(bought, "open")
-    shop.fakes.btcpay_api.failures = 1
+    shop.fakes.btcpay_api.failing_reads = 1
     shop.fakes.btcpay.pay(shop.invoice(bought))
     await shop.becomes(bought, "processing")
