@@ -123,7 +123,16 @@ async def test_a_full_queue_and_a_long_wait_are_503_and_cost_nothing(
 
 
 async def test_paths_and_methods_that_do_not_exist_are_told_apart(gateway: httpx.AsyncClient) -> None:
-    for path in ("/v1", "/v1/", "/v1/slots", "/v1/v1/models", "/v1/completions", "/v1/chat/completions/x"):
+    for path in (
+        "/v1",
+        "/v1/",
+        "/v1/slots",
+        "/v1/v1/models",
+        "/v1/messages",
+        "/v1/tokenize",
+        "/v1/rerank",
+        "/v1/chat/completions/input_tokens",
+    ):
         assert ((reply := await gateway.post(path)).status_code, bool(error_of(reply))) == (404, True)
     reply = await gateway.get(CHAT)
     assert (reply.status_code, error_of(reply)["code"], reply.headers["allow"]) == (
