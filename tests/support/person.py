@@ -38,7 +38,7 @@ class Person:
         async with self.browser() as browser:
             page = await browser.post("/register", data={"email": self.address})
         assert page.status_code == 200, page.text
-        await eventually(self._new_key_has_arrived, within_seconds=MAIL_WITHIN_SECONDS)
+        await eventually(self.new_key_has_arrived, within_seconds=MAIL_WITHIN_SECONDS)
         return page
 
     async def ask(self, key: str | None = None, **body: object) -> httpx.Response:
@@ -67,7 +67,7 @@ class Person:
     def browser(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.base_url, headers={"accept": "text/html"}, timeout=30)
 
-    async def _new_key_has_arrived(self) -> bool:
+    async def new_key_has_arrived(self) -> bool:
         mailed = {key for text in self.mails() for key in KEY_IN_MAIL.findall(text)}
         new = mailed - set(self.keys)
         self.keys.extend(new)

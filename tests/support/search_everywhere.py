@@ -1,0 +1,51 @@
+"""Looks for a text in everything that the system keeps: tables of all schemas, Redis, log files."""
+
+from pathlib import Path
+
+import asyncpg
+from redis.asyncio import Redis
+
+SCHEMAS = ("accounts", "metering", "billing", "notifier")
+
+
+async def places_of(text: str, *, postgres_url: str, redis_url: str, logs: Path) -> list[str]:
+    return [
+        *await _tables(text, postgres_url),
+        *await _redis_names(text, redis_url),
+        *_files(text, logs),
+    ]
+
+
+async def _tables(text: str, postgres_url: str) -> list[str]:
+    connection = await asyncpg.connect(postgres_url)
+    try:
+        tables = await connection.fetch(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY ($1)", SCHEMAS
+        )
+        names = [f'"{each["schemaname"]}"."{each["tablename"]}"' for each in tables]
+        return [
+            name
+            for name in names
+            if await connection.fetchval(
+                f"SELECT EXISTS (SELECT FROM {name} t WHERE position($1 IN t::text) > 0)",  # noqa: S608
+                text,
+            )
+        ]
+    finally:
+        await connection.close()
+
+
+async def _redis_names(text: str, redis_url: str) -> list[str]:
+    client = Redis.from_url(redis_url)
+    try:
+        return [
+            str(name)
+            async for name in client.scan_iter("*")
+            if text.encode() in name + (await client.dump(name) or b"")
+        ]
+    finally:
+        await client.aclose()
+
+
+def _files(text: str, logs: Path) -> list[str]:
+    return [path.name for path in logs.glob("*.log") if text in path.read_text(errors="replace")]
