@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, open_account
@@ -68,7 +69,11 @@ async def test_our_own_key_refused_is_an_alarm_whoever_hears_it_first_and_nobody
     before = await refusals_of_our_key(gateway)
     poor = await open_account(redis, tokens=100)  # for whom the prompt is counted first
     for alarms, who in enumerate((account, poor), start=1):
-        reply = await gateway.post(CHAT, json=QUESTION, headers=who.headers)
+        with capture_logs() as logs:
+            reply = await gateway.post(CHAT, json=QUESTION, headers=who.headers)
+        assert {"event": "upstream_refuses_us", "log_level": "error", "status": 401} in [
+            {name: entry.get(name) for name in ("event", "log_level", "status")} for entry in logs
+        ]
         assert (reply.status_code, reply.headers["x-should-retry"]) == (502, "false")
         assert "Invalid API Key" not in reply.text
         assert await refusals_of_our_key(gateway) == before + alarms
