@@ -12,6 +12,7 @@ from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
 from shared.admission.decisions import CallKind
 from shared.admission.keys import AccountKeys
 from shared.contracts.gateway import Outcome
+from shared.redis_client import open_redis
 
 
 async def sweep_all(redis: Redis) -> None:
@@ -69,6 +70,23 @@ async def test_a_hold_that_two_replicas_sweep_is_charged_once(
     await gateway.checkpoint(account_id, request_id, 40)
     await asyncio.gather(*(sweep_all(redis) for _ in range(4)))
     assert len(await gateway.publish()) == 1
+
+
+async def test_two_replicas_that_sweep_many_holds_at_once_charge_each_once(
+    books: Books, redis: Redis, redis_url: str, gateway: Gateway
+) -> None:
+    accounts = [await gateway.open_account(books) for _ in range(8)]
+    for account_id in accounts * 5:
+        await gateway.checkpoint(account_id, await gateway.admit(account_id, 100), 30)
+    async with open_redis(redis_url) as replica, open_redis(redis_url) as another:
+        await asyncio.gather(sweep_all(replica), sweep_all(another))
+    records = await gateway.publish()
+    assert len({record.request_id for record in records}) == len(records) == len(accounts) * 5
+    await books.post(*records)
+    await mirror_changed_accounts(books.pool, redis)
+    for account_id in accounts:
+        balance = await gateway.balance(account_id)
+        assert (balance.available, balance.held) == (850, 0)
 
 
 @pytest.mark.parametrize("is_posted_between", [True, False])
