@@ -53,10 +53,11 @@ _MESSAGE = object_of(
     {
         "role": constant("assistant"),
         "content": or_null(STRING),
+        "refusal": or_null(STRING),
         "reasoning_content": or_null(STRING),
         "tool_calls": or_null(list_of(OBJECT)),
     },
-    ("role",),
+    ("role", "refusal"),
 )
 
 
@@ -76,7 +77,7 @@ CHAT_ANSWER = _answer(
     "chat.completion",
     object_of(
         {"index": COUNT, "message": _MESSAGE, "finish_reason": _FINISH, "logprobs": ANYTHING},
-        ("index", "message", "finish_reason"),
+        ("index", "message", "finish_reason", "logprobs"),
     ),
 )
 COMPLETION_ANSWER = _answer(

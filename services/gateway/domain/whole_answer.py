@@ -18,8 +18,18 @@ def read_whole_answer(body: bytes) -> WholeAnswer:
     for name in INJECTED:
         answer.pop(name, None)
     answer["model"] = model
+    _complete(answer["choices"])
     text = json.dumps(answer, ensure_ascii=False, separators=COMPACT)
     return WholeAnswer(text.encode(errors="backslashreplace"), counts, model)
+
+
+def _complete(choices: list[Any]) -> None:
+    """OpenAI has these in every answer, null where there is nothing; llama-server leaves them out."""
+    for choice in choices:
+        if isinstance(choice, dict):
+            choice.setdefault("logprobs", None)
+            if isinstance(message := choice.get("message"), dict):
+                message.setdefault("refusal", None)
 
 
 def counts_in(answer: dict[str, Any]) -> Counts | None:

@@ -175,7 +175,7 @@ def test_an_unreadable_refusal_is_an_upstream_error(body: bytes) -> None:
 
 
 def test_a_whole_answer_is_cleaned_and_counted() -> None:
-    body = {
+    body: dict[str, Any] = {
         "choices": [{"message": {"content": 'é "usage":{"prompt_tokens":0} \ud800'}}],
         "model": "/srv/m.gguf",
         "usage": {"prompt_tokens": 13, "completion_tokens": 5},
@@ -184,7 +184,9 @@ def test_a_whole_answer_is_cleaned_and_counted() -> None:
     }
     answer = read_whole_answer(json.dumps(body).encode())
     assert answer.counts == Counts(13, 5, 0, estimated=False)
-    assert json.loads(answer.body) == {"choices": body["choices"], "model": "m.gguf", "usage": body["usage"]}
+    message = body["choices"][0]["message"] | {"refusal": None}
+    choices = [{"message": message, "logprobs": None}]
+    assert json.loads(answer.body) == {"choices": choices, "model": "m.gguf", "usage": body["usage"]}
 
 
 @pytest.mark.parametrize(
