@@ -96,5 +96,5 @@ lock: ## pin the dependencies anew, with hashes
 			--output-file requirements/$$service.lock || exit 1; done
 	$(COMPILE) pyproject.toml $(SERVICES) --extra model --constraint requirements/run.lock --output-file requirements/model.lock
 	$(COMPILE) pyproject.toml $(SERVICES) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
-	$(COMPILE) --group clients-langchain --output-file requirements/clients-langchain.lock
+	$(COMPILE) --group clients-python --output-file requirements/clients-python.lock
 	$(NPM) install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --prefix tests/clients/node

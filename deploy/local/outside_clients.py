@@ -10,14 +10,14 @@ from deploy.local.progress import Progress
 from deploy.local.virtual_environment import bring_up_to_date, digest_of
 
 FOLDER = ".local-clients"
-LOCK = "clients-langchain"
+LOCK = "clients-python"
 STAMP = "installed.txt"
 NODE_FILES = ("package.json", "package-lock.json")
 
 
 def install(root: Path, progress: Progress) -> None:
     """Needs `.venv` up to date: Node comes from there."""
-    bring_up_to_date(root, [LOCK], progress, folder=root / FOLDER / "langchain")
+    bring_up_to_date(root, [LOCK], progress, folder=root / FOLDER / "python")
     _install_node_packages(root / "tests" / "clients" / "node", root / FOLDER / "node", root, progress)
 
 

@@ -75,7 +75,7 @@ def outside_clients() -> Path:
 
 @pytest.fixture(scope="session")
 def langchain(customer: Person, outside_clients: Path) -> Told:
-    python = outside_clients / "langchain" / "bin" / "python"
+    python = outside_clients / "python" / "bin" / "python"
     return _told_by([python, HERE / "langchain_client.py"], customer)
 
 
