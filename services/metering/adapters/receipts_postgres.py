@@ -24,16 +24,17 @@ async def list_receipts(
         SELECT request_id, account_id, key_id, endpoint, model, tokens_prompt, tokens_completion,
             tokens_cached, tokens_prompt + tokens_completion - tokens_uncollected AS tokens_charged,
             outcome, estimated, revision, admitted_at, ended_at
-        FROM (
-            SELECT DISTINCT ON (request_id) * FROM usage
-            WHERE account_id = $1
-                AND request_id >= first_request_id($2::timestamptz - $8::interval)
-                AND request_id < least($6::uuid, first_request_id($3::timestamptz + $8::interval))
-            ORDER BY request_id DESC, revision DESC
-        ) AS latest
-        WHERE admitted_at >= $2 AND admitted_at < $3
+        FROM usage AS latest
+        WHERE account_id = $1
+            AND request_id >= first_request_id($2::timestamptz - $8::interval)
+            AND request_id < least($6::uuid, first_request_id($3::timestamptz + $8::interval))
+            AND admitted_at >= $2 AND admitted_at < $3
             AND ($4::text IS NULL OR key_id = $4)
             AND ($5::text IS NULL OR model = $5)
+            AND NOT EXISTS (
+                SELECT FROM usage AS later
+                WHERE later.request_id = latest.request_id AND later.revision > latest.revision
+            )
         ORDER BY request_id DESC
         LIMIT $7
         """,

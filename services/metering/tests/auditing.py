@@ -102,7 +102,7 @@ class Vandal:
         """A ledger that nobody has written to."""
         await self.sql(
             """
-            TRUNCATE accounts, grants, entries, usage, daily_usage, usage_ranks, system_days, purchases,
+            TRUNCATE accounts, grants, entries, usage, daily_usage, account_ranks, system_days, purchases,
                 adjustments, lowerings, posted_batches, gateways, outbox, inbox, entry_notes, counter_readings,
                 audits RESTART IDENTITY
             """

@@ -84,29 +84,27 @@ async def test_more_balances_than_a_page_has_are_refused(client: httpx.AsyncClie
     assert reply.status_code == 400
 
 
-async def ranked(client: httpx.AsyncClient, **params: Any) -> list[AccountId]:
+async def ranked(client: httpx.AsyncClient, books: Books, **params: Any) -> list[AccountId]:
+    """Once it is summed up."""
+    await Summaries(books.pool).renew()
     return [AccountId(each) for each in (await ask(client, "/internal/accounts", **params))["account_ids"]]
 
 
 async def test_accounts_are_ranked_by_balance(client: httpx.AsyncClient, empty_books: Books) -> None:
     middle, most, least = [await empty_books.open_account(trial=tokens) for tokens in (200, 300, 100)]
-    assert await ranked(client) == [most, middle, least]
-    assert await ranked(client, descending=False) == [least, middle, most]
-    assert await ranked(client, offset=1, limit=1) == [middle]
+    assert await ranked(client, empty_books) == [most, middle, least]
+    assert await ranked(client, empty_books, descending=False) == [least, middle, most]
+    assert await ranked(client, empty_books, offset=1, limit=1) == [middle]
     assert (await ask(client, "/internal/accounts", limit=1))["total"] == 3
 
 
-async def test_accounts_are_ranked_by_usage_once_it_is_summed_up(
-    client: httpx.AsyncClient, empty_books: Books
-) -> None:
+async def test_accounts_are_ranked_by_usage(client: httpx.AsyncClient, empty_books: Books) -> None:
     idle, busy = await empty_books.open_account(), await empty_books.open_account()
     await empty_books.post(record_for(busy, 60, admitted_at=utc_now()))
-    await Summaries(empty_books.pool).renew()
-    assert await ranked(client, order_by="usage") == [busy, idle]
+    assert await ranked(client, empty_books, order_by="usage") == [busy, idle]
     await empty_books.post(record_for(idle, 90, admitted_at=utc_now()))
-    await Summaries(empty_books.pool).renew()
-    assert await ranked(client, order_by="usage") == [idle, busy]
-    assert await ranked(client, order_by="usage", descending=False) == [busy, idle]
+    assert await ranked(client, empty_books, order_by="usage") == [idle, busy]
+    assert await ranked(client, empty_books, order_by="usage", descending=False) == [busy, idle]
 
 
 async def test_a_closed_account_leaves_the_lists(client: httpx.AsyncClient, empty_books: Books) -> None:
@@ -114,16 +112,22 @@ async def test_a_closed_account_leaves_the_lists(client: httpx.AsyncClient, empt
     await Summaries(empty_books.pool).renew()
     async with empty_books.pool.acquire() as connection:
         await accounts_postgres.close_account(connection, gone, NOON)
-    await Summaries(empty_books.pool).renew()
-    assert await ranked(client) == await ranked(client, order_by="usage") == [stays]
+    assert await ranked(client, empty_books) == [stays]
+    assert await ranked(client, empty_books, order_by="usage") == [stays]
+
+
+async def totals(client: httpx.AsyncClient, books: Books) -> Any:
+    """Of today, once it is summed up."""
+    await Summaries(books.pool).renew()
+    return await ask(client, "/internal/totals", days=1)
 
 
 async def test_the_totals_are_those_of_all_accounts(client: httpx.AsyncClient, empty_books: Books) -> None:
-    before = await ask(client, "/internal/totals", days=1)
+    before = await totals(client, empty_books)
     for tokens in (30, 60):
         account_id = await empty_books.open_account(trial=100, paid=500)
         await empty_books.post(record_for(account_id, tokens, admitted_at=utc_now()))
-    after = await ask(client, "/internal/totals", days=1)
+    after = await totals(client, empty_books)
     assert (after["accounts"], after["tokens_available"], after["tokens_debt"]) == (2, 1110, 0)
     [today] = after["days"]
     earlier = before["days"][0]["requests"] if before["days"] else 0
@@ -161,8 +165,8 @@ async def test_what_is_owed_or_frozen_is_in_no_total(
     balances = await client.post("/internal/balances", json={"account_ids": [debtor, other]})
     seen = [(each["balance"]["available"], each["balance"]["debt"]) for each in balances.json()["accounts"]]
     assert seen == [(0, 60), (0, 0)]
-    totals = await ask(client, "/internal/totals")
-    assert (totals["tokens_available"], totals["tokens_debt"]) == (0, 60)
+    all_together = await totals(client, empty_books)
+    assert (all_together["tokens_available"], all_together["tokens_debt"]) == (0, 60)
 
 
 async def test_a_sum_rests_long_enough_not_to_weigh(pool: Pool, books: Books) -> None:
@@ -170,7 +174,7 @@ async def test_a_sum_rests_long_enough_not_to_weigh(pool: Pool, books: Books) ->
     await summaries.renew()
     account_id = await books.open_account()
     await summaries.renew()
-    missing = "SELECT count(*) FROM usage_ranks WHERE account_id = $1"
+    missing = "SELECT count(*) FROM account_ranks WHERE account_id = $1"
     assert await pool.fetchval(missing, account_id) == 0
 
 

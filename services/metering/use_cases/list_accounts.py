@@ -11,8 +11,6 @@ from shared.ids import AccountId
 from shared.postgres import Pool
 
 DAYS_OF_USAGE = 30
-LIVE_DAYS = 2
-"""Today and yesterday are summed up when asked: what is posted late belongs to one of them."""
 
 OrderBy = Literal["balance", "usage"]
 Direction = Literal["rising", "falling"]
@@ -46,14 +44,13 @@ async def list_totals(pool: Pool, account_ids: Collection[AccountId], now: datet
 async def list_ranked(
     pool: Pool, order_by: OrderBy, direction: Direction, *, offset: int, limit: int
 ) -> RankedAccounts:
-    """By usage as it was at the last renewal of the ranks; closed accounts have none."""
+    """As it was at the last renewal (use_cases/sum_up_accounts.py); closed accounts have no rank."""
     ids = await LISTS[order_by, direction](pool, offset=offset, limit=limit)
-    return RankedAccounts(account_ids=tuple(ids), total=await lists.count_open(pool))
+    return RankedAccounts(account_ids=tuple(ids), total=(await lists.read_sums(pool)).accounts)
 
 
 async def read_totals(pool: Pool, now: datetime, *, days: int) -> SystemTotals:
-    sums = await lists.sum_up(pool, now)
-    first = now.date() - timedelta(days=days - 1)
-    live_from = now.date() - timedelta(days=LIVE_DAYS - 1)
-    listed = await lists.list_system_days(pool, since=first, live_from=live_from)
+    """As of the last renewal, too."""
+    sums = await lists.read_sums(pool)
+    listed = await lists.list_system_days(pool, since=now.date() - timedelta(days=days - 1))
     return SystemTotals(**sums._asdict(), days=tuple(listed))

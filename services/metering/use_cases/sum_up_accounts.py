@@ -1,10 +1,10 @@
-"""Renews what would take too long to sum up when somebody asks: the order of accounts by usage, and the days of
-all accounts together. On a small system every few seconds; on a large one it rests long enough not to weigh."""
+"""Renews what would take too long to sum up when somebody asks: the order of accounts by balance and by usage, and
+what all of them come to. On a small system every few seconds; on a large one it rests long enough not to weigh."""
 
 import time
 from datetime import timedelta
 
-from services.metering.adapters.account_lists_postgres import renew_ranks, renew_system_days, take_turn
+from services.metering.adapters.summaries_postgres import renew_days, renew_ranks, renew_sums, take_turn
 from services.metering.use_cases.list_accounts import DAYS_OF_USAGE
 from shared.clock import utc_now
 from shared.postgres import Pool
@@ -28,8 +28,10 @@ class Summaries:
         self._rests_until = ended + REST_PER_WORK * (ended - began)
 
     async def _renew(self) -> None:
-        since = utc_now().date() - timedelta(days=DAYS_OF_USAGE - 1)
+        now = utc_now()
+        since = now.date() - timedelta(days=DAYS_OF_USAGE - 1)
         async with self._pool.acquire() as connection, connection.transaction():
             if await take_turn(connection):
-                await renew_ranks(connection, since=since)
-                await renew_system_days(connection, since=since)
+                await renew_ranks(connection, now, used_since=since)
+                await renew_sums(connection)
+                await renew_days(connection, since=since)
