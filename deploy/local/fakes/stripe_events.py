@@ -1,13 +1,13 @@
 """Stripe's events: made of a change, kept for thirty days, signed, and delivered as snapshots or thin."""
 
+import hmac
 import json
 import time
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
-
-import stripe
 
 from deploy.local.fakes.delivery import Delivery, DeliveryEngine, Manner, Post
 from deploy.local.fakes.settings import FakeSettings
@@ -54,10 +54,17 @@ class StripeEvents:
     def _delivery(self, body: bytes) -> Delivery:
         def write(_: int, manner: Manner) -> Post:
             secret = WRONG if manner.signs_wrongly else self._settings.stripe_webhook_secret
-            header = stripe.WebhookSignature.generate_signature_header(body.decode(), secret)
-            return Post(body, {"stripe-signature": header, "content-type": "application/json"})
+            headers = {"stripe-signature": _signature(body, secret), "content-type": "application/json"}
+            return Post(body, headers)
 
         return Delivery(self._settings.stripe_hook, write, lambda status: 200 <= status < 300)
+
+
+def _signature(body: bytes, secret: str) -> str:
+    """By hand, so that billing's check by the library has something to check against."""
+    now = int(time.time())
+    digest = hmac.new(secret.encode(), f"{now}.".encode() + body, sha256).hexdigest()
+    return f"t={now},v1={digest}"
 
 
 def _thin(event: Mapping[str, Any]) -> dict[str, Any]:

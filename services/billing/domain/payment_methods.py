@@ -14,6 +14,7 @@ class Method(StrEnum):
     BTCPAY = "btcpay"
 
 
+INVITATIONS = {Method.STRIPE: "Pay by card", Method.BTCPAY: "Pay in Bitcoin"}
 TITLES = {Method.STRIPE: "Payment by card", Method.BTCPAY: "Payment in Bitcoin"}
 
 

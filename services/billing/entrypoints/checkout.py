@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from services.billing.domain.buyers import Buyer
 from services.billing.domain.orders import OrderId
 from services.billing.domain.packs import CURRENCY, PACKS, Pack, find_pack
-from services.billing.domain.payment_methods import TITLES, Method, NotConfigured
+from services.billing.domain.payment_methods import INVITATIONS, Method, NotConfigured
 from services.billing.entrypoints.answers import Answers
 from services.billing.entrypoints.forms import read_form
 from services.billing.entrypoints.signed_in import find_reader, get_sender
@@ -57,7 +57,7 @@ class CheckoutDoor:
         buyer = await find_reader(request, self.identify)
         facts = {"pack": _shown_pack(pack), "methods": offered, "account": _shown_buyer(buyer)}
         return self.answers.page(
-            request, "checkout.html", facts, buyer=buyer, order_id=new_uuid7(), titles=TITLES
+            request, "checkout.html", facts, buyer=buyer, order_id=new_uuid7(), invitations=INVITATIONS
         )
 
     async def submit(self, request: Request) -> Response:

@@ -2,10 +2,11 @@
 so who has neither session nor key sees only how the payment stands."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import FileResponse, Response
 
 from services.billing.domain.buyers import Buyer
 from services.billing.domain.orders import OrderId, State
@@ -19,6 +20,7 @@ from services.billing.use_cases.identify_buyer import IdentifyBuyer
 from services.billing.use_cases.read_purchases import ReadPurchases
 from shared.errors import Kind, PromptlyError
 
+PRINT_STYLE = Path(__file__).parents[1] / "static" / "print.css"
 WAITING = (State.OPEN, State.PROCESSING)
 
 
@@ -38,6 +40,7 @@ class ReceiptDoor:
 
     def router(self) -> APIRouter:
         router = APIRouter()
+        router.add_api_route("/purchases/print.css", print_style, methods=["GET"], response_model=None)
         router.add_api_route("/purchases/{purchase_id}", self.show, methods=["GET"], response_model=None)
         router.add_api_route("/purchases/{purchase_id}", self.open, methods=["POST"], response_model=None)
         return router
@@ -86,3 +89,8 @@ class ReceiptDoor:
             way=TITLES[Method(purchase.method)],
             is_waiting=purchase.state in WAITING,
         )
+
+
+async def print_style() -> FileResponse:
+    """What a receipt leaves out on paper."""
+    return FileResponse(PRINT_STYLE, media_type="text/css")

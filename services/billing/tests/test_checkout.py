@@ -29,7 +29,7 @@ async def test_the_page_shows_pack_price_and_the_account_that_will_be_credited(s
         headers={**PERSON, "cookie": f"{SESSION_COOKIE}={customer.session}"},
     )
     assert page.status_code == 200
-    for text in ("Standard", "25,000,000", "$2.00", customer.email, "Payment by card", "Payment in Bitcoin"):
+    for text in ("Standard", "25,000,000", "$2.00", customer.email, "Pay by card", "Pay in Bitcoin"):
         assert text in page.text
     assert customer.form_token in page.text
     assert page.headers["cache-control"] == "no-store"
@@ -38,8 +38,8 @@ async def test_the_page_shows_pack_price_and_the_account_that_will_be_credited(s
 async def test_a_stranger_is_asked_for_a_key_and_a_method_can_be_named(shop: Shop) -> None:
     page = await shop.client.get("/checkout", params={"pack": "pro", "method": "btcpay"}, headers=PERSON)
     assert 'name="key"' in page.text
-    assert "Payment in Bitcoin" in page.text
-    assert "Payment by card" not in page.text
+    assert "Pay in Bitcoin" in page.text
+    assert "Pay by card" not in page.text
 
 
 async def test_the_form_may_lead_to_the_providers_pages_and_nowhere_else(shop: Shop) -> None:

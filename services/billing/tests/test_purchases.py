@@ -33,6 +33,17 @@ async def test_the_holder_of_a_session_or_a_key_sees_the_receipt(shop: Shop) -> 
             assert text in page.text
 
 
+async def test_a_receipt_on_paper_is_only_the_receipt(shop: Shop) -> None:
+    bought = await paid(shop)
+    page = await shop.client.post(
+        f"/purchases/{bought.purchase_id}", data={"key": key_of(shop, bought)}, headers=PERSON
+    )
+    assert '<link rel="stylesheet" media="print" href="/purchases/print.css">' in page.text
+    style = await shop.client.get("/purchases/print.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert ".bar, .foot" in style.text
+
+
 async def test_a_stranger_sees_only_how_the_payment_stands(shop: Shop) -> None:
     bought = await paid(shop)
     page = await shop.client.get(f"/purchases/{bought.purchase_id}", headers=PERSON)
