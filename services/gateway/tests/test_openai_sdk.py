@@ -6,7 +6,7 @@ import pytest
 from openai.types.chat import ChatCompletionChunk
 from redis.asyncio import Redis
 
-from services.gateway.tests.support.accounts import Account, open_account
+from services.gateway.tests.support.accounts import Account, available, open_account
 from tests.support.upstream import PARIS, Script, StandInUpstream
 from tests.support.upstream_wire import MODEL_NAME
 
@@ -64,3 +64,30 @@ async def test_a_stream_that_breaks_raises_in_the_client(
         )
         with pytest.raises(openai.APIError, match="cannot be reached"):
             await read_out(stream)
+
+
+async def test_what_may_be_tried_again_is_tried_again_and_paid_once(
+    gateway: httpx.AsyncClient, account: Account, redis: Redis, upstream: StandInUpstream
+) -> None:
+    loading = Script(error=(503, {"code": 503, "message": "Loading model", "type": "unavailable_error"}))
+    broken = Script(error=(500, {"code": 500, "message": "gave up", "type": "server_error"}))
+    upstream.scripts.extend([loading, broken])
+    async with sdk(gateway, account.key).with_options(max_retries=5) as client:
+        answer = await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "Hi"}], timeout=20
+        )
+    assert answer.usage is not None
+    assert await available(redis, account) == 100_000 - answer.usage.total_tokens
+    assert len(upstream.generations) == 1
+    assert not upstream.scripts
+
+
+async def test_what_is_our_word_for_good_is_asked_once(
+    gateway: httpx.AsyncClient, account: Account, redis: Redis
+) -> None:
+    poor = await open_account(redis, tokens=0)
+    async with sdk(gateway, poor.key).with_options(max_retries=5) as client:
+        with pytest.raises(openai.APIStatusError) as refused:
+            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "Hi"}])
+    assert refused.value.status_code == 402
+    assert refused.value.response.request.headers["x-stainless-retry-count"] == "0"
