@@ -52,12 +52,12 @@ async def add_session(
     )
 
 
-async def end_oldest(connection: Connection, account_id: AccountId, *, kept: int) -> None:
-    """Ends all but the newest."""
+async def end_soonest(connection: Connection, account_id: AccountId, *, kept: int) -> None:
+    """Ends all but those that would live longest."""
     await connection.execute(
         """
         DELETE FROM sessions WHERE digest IN (
-            SELECT digest FROM sessions WHERE account_id = $1 ORDER BY created_at DESC OFFSET $2
+            SELECT digest FROM sessions WHERE account_id = $1 ORDER BY expires_at DESC OFFSET $2
         )
         """,
         account_id,

@@ -24,12 +24,15 @@ async def list_users(
     statement = """
         SELECT user_id, account_id, email, created_at, blocked_at, (
             SELECT display FROM api_keys
-            WHERE api_keys.account_id = accounts.account_id AND state = 'active'
+            WHERE api_keys.account_id = page.account_id AND state = 'active'
             ORDER BY kind DESC, created_at DESC LIMIT 1
         ) AS display
-        FROM accounts
-        WHERE deleted_at IS NULL AND ($1 = '' OR position($1 IN lower(email)) > 0 OR account_id = $2)
-        ORDER BY {order} LIMIT $3 OFFSET $4
+        FROM (
+            SELECT user_id, account_id, email, created_at, blocked_at FROM accounts
+            WHERE deleted_at IS NULL AND ($1 = '' OR position($1 IN lower(email)) > 0 OR account_id = $2)
+            ORDER BY {order} LIMIT $3 OFFSET $4
+        ) AS page
+        ORDER BY {order}
         """.replace("{order}", ORDERS[sort_by, descending])
     rows = await pool.fetch(statement, search.lower(), _account_id_in(search), limit, offset)
     return [_user(row) for row in rows]

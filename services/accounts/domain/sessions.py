@@ -5,8 +5,10 @@ from datetime import timedelta
 from hashlib import sha256
 
 SESSION_LIFETIME = timedelta(days=14)
+SCRIPT_SESSION_LIFETIME = timedelta(days=1)
+"""Where nothing says that a browser asked: programs open the dashboard with a key, too, again and again."""
 SESSIONS_PER_ACCOUNT_MAX = 20
-"""A new one ends the oldest: nobody signs in on more browsers than that."""
+"""A new one ends what would end first: programs never crowd out the browsers people are signed in with."""
 TOKEN_BYTES = 32
 TOKEN_LENGTH_MAX = 64
 

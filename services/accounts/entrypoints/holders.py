@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.accounts.domain.people import Holder
-from services.accounts.domain.sessions import SESSION_LIFETIME
+from services.accounts.domain.sessions import SCRIPT_SESSION_LIFETIME, SESSION_LIFETIME
 from services.accounts.entrypoints.browsers import (
     Cookie,
     NotFromOurPage,
@@ -80,7 +80,9 @@ class Holders:
             return present
         if not may_be_signed_in(request):
             return Visit(holder)
-        token = await self._sessions.open(holder)
+        is_browser = "sec-fetch-site" in request.headers
+        lifetime = SESSION_LIFETIME if is_browser else SCRIPT_SESSION_LIFETIME
+        token = await self._sessions.open(holder, lifetime=lifetime)
         return Visit(holder, form_token=self._identify.form_token(token), new_session=token)
 
     async def visit_by_cookie(self, request: Request) -> Visit:

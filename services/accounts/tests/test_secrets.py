@@ -7,12 +7,13 @@ import pytest
 import structlog
 from redis.asyncio import Redis
 
-from services.accounts.tests.accounts_process import PEPPER, Accounts, serving
+from services.accounts.tests.accounts_process import ADMIN_KEY, PEPPER, Accounts, serving
 from services.accounts.tests.conftest import SettingsFactory
 from shared.logging import NOISY
 from tests.support.tcp_proxy import TcpProxy
 
 EMAIL = "secret@example.com"
+JSON = {"accept": "application/json"}
 
 
 async def tables_of(database: asyncpg.Connection) -> str:
@@ -47,10 +48,15 @@ async def test_no_log_line_holds_a_key_or_an_address(
             await accounts.http.get("/dashboard", params={"key": key})
             await accounts.http.post("/dashboard", data={"key": key})
             await accounts.http.get("/dashboard", params={"key": key[:-1]})
+            made = await accounts.http.post("/dashboard/keys", data={"key": key, "name": "x"}, headers=JSON)
+            for admin_key in (ADMIN_KEY, "wrong-admin-key"):
+                await accounts.http.get("/admin", params={"key": admin_key, "q": EMAIL})
+                await accounts.http.post("/admin/block", data={"key": admin_key, "email": EMAIL})
             await line.cut()
             other = await accounts.new_key(EMAIL)
     written = str(logs) + caplog.text
     assert "key_issued" in written
     assert "keys_not_mirrored_at_once" in written
-    for secret in (key, other, key[12:-4], PEPPER, EMAIL):
+    assert "admin_action" in written
+    for secret in (key, other, key[12:-4], made.json()["key"], PEPPER, EMAIL, ADMIN_KEY, "wrong-admin-key"):
         assert secret not in written

@@ -115,13 +115,19 @@ async def test_a_session_ends_with_its_time(accounts: Accounts) -> None:
     assert "Your session has ended" in (await browser.dashboard()).text
 
 
-async def test_the_oldest_session_makes_room(accounts: Accounts) -> None:
-    key = await accounts.new_key("many@example.com")
+async def test_programs_do_not_crowd_out_the_browser_somebody_is_signed_in_with(accounts: Accounts) -> None:
+    browser, key = Browser(accounts), await accounts.new_key("many@example.com")
+    await browser.sign_in(key)
+    session = browser.session
+    assert session
     for _ in range(22):
         accounts.http.cookies.clear()
         await accounts.http.get("/dashboard", params={"key": key})
     kept = await accounts.database.fetchval("SELECT count(*) FROM sessions WHERE account_id = $1", key[3:11])
     assert kept == 20
+    accounts.http.cookies.clear()
+    accounts.http.cookies.set(SESSION, session, domain="promptly.test")
+    assert await browser.is_signed_in_as("many@example.com")
 
 
 @pytest.mark.parametrize(
