@@ -1,213 +1,27 @@
 """Whatever lowers a balance while requests run: each of them finds what it was admitted to.
 
-Random histories over the real ledger and the real scripts: purchases that are reversed and frozen, deductions that
-stop halfway, grants that end, with requests admitted, settled, posted and mirrored in between, late and again.
-Each rule is also left out once, to see that this test would notice.
+Random histories (running_requests.py), and for each rule a short one in which leaving it out goes wrong.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
     run_state_machine_as_test,
 )
 from redis.asyncio import Redis
 
-from services.metering.adapters.lowerings_postgres import begin_lowering
-from services.metering.domain.adjustments import Adjustment, InsufficientBalance
-from services.metering.domain.grants import operator_grant
-from services.metering.tests.building import Books, record_for
-from services.metering.tests.buying import Order, hear
-from services.metering.tests.ending import end_grants
-from services.metering.tests.gateway import Gateway
-from services.metering.use_cases import adjust_balance, collect_debts, expire_grants
-from services.metering.use_cases.change_account import change_account
-from services.metering.use_cases.grant_tokens import grant_tokens
-from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
-from shared.admission.decisions import Admitted
-from shared.admission.lower import Held, Lowered, Room, lower, read_room
+from services.metering.tests.running_requests import RunningRequests, World, awaited
+from services.metering.use_cases import adjust_balance, collect_debts, expire_grants, mirror_accounts
+from shared.admission.lower import Held, Lowered, Room, read_room
 from shared.clock import utc_now
-from shared.contracts.gateway import UsageRecord
-from shared.ids import AccountId, RequestId, new_uuid7
+from shared.ids import AccountId, RequestId
 from shared.postgres import Pool, open_pool
 from tests.support.servers import ServiceDatabase
-
-tokens = st.integers(min_value=10, max_value=90)
-which = st.integers(min_value=0, max_value=5)
-revisions = st.integers(min_value=0, max_value=6)
-
-
-@dataclass(frozen=True)
-class World:
-    runner: asyncio.Runner
-    pool: Pool
-    owner_url: str
-    redis: Redis
-
-
-class RunningRequests(RuleBasedStateMachine):
-    world: ClassVar[World]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.running: list[tuple[RequestId, Admitted]] = []
-        self.settled: list[UsageRecord] = []
-        self.orders: list[Order] = []
-        self.halfway: list[Adjustment] = []
-
-    @initialize(trial=tokens, paid=tokens)
-    def register(self, trial: int, paid: int) -> None:
-        self.run(self.world.redis.flushdb())
-        self.books, self.gateway = Books(self.world.pool), Gateway(self.world.redis)
-        self.account_id: AccountId = self.run(self.books.open_account(trial=trial))
-        self.run(self.gateway.issue_key(self.account_id))
-        self.buy(paid)
-        self.mirror()
-
-    @rule(count=tokens)
-    def admit(self, count: int) -> None:
-        request_id, decision = self.run(self.gateway.decide(self.account_id, count))
-        if isinstance(decision, Admitted):
-            self.running.append((request_id, decision))
-
-    @precondition(lambda self: self.running)
-    @rule(at=which, share=st.floats(0, 1))
-    def settle(self, at: int, share: float) -> None:
-        request_id, hold = self.running.pop(at % len(self.running))
-        record = record_for(
-            self.account_id,
-            int(hold.tokens_held * share),
-            request_id=UUID(request_id),
-            admitted_at=hold.admitted_at,
-        )
-        self.run(self.gateway.desk.settle(self.account_id, record, tokens_held=hold.tokens_held))
-        self.settled.append(record)
-
-    @precondition(lambda self: self.settled)
-    @rule(at=which)
-    def post(self, at: int) -> None:
-        self.run(self.books.post(self.settled[-1 - at % len(self.settled)]))
-
-    @rule()
-    def mirror(self) -> None:
-        self.run(mirror_changed_accounts(self.world.pool, self.world.redis))
-
-    @rule(count=tokens)
-    def buy(self, count: int) -> None:
-        self.orders.append(Order(self.account_id, count))
-        self.run(hear(self.world.pool, self.orders[-1].completed()))
-
-    @rule(at=which, count=st.integers(min_value=0, max_value=90), revision=revisions)
-    def reverse(self, at: int, count: int, revision: int) -> None:
-        self.run(hear(self.world.pool, self._order(at).reversed(count, revision)))
-
-    @rule(at=which, revision=revisions)
-    def freeze(self, at: int, revision: int) -> None:
-        self.run(hear(self.world.pool, self._order(at).frozen(revision)))
-
-    @rule(at=which, revision=revisions)
-    def release(self, at: int, revision: int) -> None:
-        self.run(hear(self.world.pool, self._order(at).released(revision)))
-
-    @rule()
-    def collect(self) -> None:
-        self.run(collect_debts.collect_debts(self.world.pool, self.world.redis, utc_now()))
-
-    @rule(count=tokens)
-    def deduct(self, count: int) -> None:
-        self._adjust(Adjustment(new_uuid7(), self.account_id, -count, "by hand"))
-
-    @rule(count=tokens)
-    def deduct_halfway(self, count: int) -> None:
-        """Its process stands still between its hold and its posting."""
-        adjustment = Adjustment(new_uuid7(), self.account_id, -count, "by hand")
-        self.run(self._hold(adjustment))
-        self.halfway.append(adjustment)
-
-    @precondition(lambda self: self.halfway)
-    @rule(at=which)
-    def finish(self, at: int) -> None:
-        self._adjust(self.halfway.pop(at % len(self.halfway)))
-
-    @rule(count=tokens)
-    def grant(self, count: int) -> None:
-        now = utc_now()
-        given = operator_grant(
-            self.account_id, new_uuid7(), count, expires_at=now + timedelta(days=1), now=now
-        )
-        self.run(grant_tokens(self.world.pool, given, reason="by hand", now=now))
-
-    @rule()
-    def grants_end(self) -> None:
-        """Time is the test's: in the ledger and in Redis at the same moment."""
-        self.run(end_grants(self.world.owner_url, self.world.redis, self.account_id))
-
-    @rule()
-    def expire(self) -> None:
-        action = expire_grants.expire_grants(
-            self.world.pool, self.world.redis, clocks_differ_at_most=timedelta(0)
-        )
-        self.run(action)
-
-    @invariant()
-    def every_request_was_paid(self) -> None:
-        uncollected = self.world.pool.fetchval(
-            "SELECT sum(tokens_uncollected) FROM usage WHERE account_id = $1", self.account_id
-        )
-        assert self.run(uncollected) in (None, 0)
-
-    def teardown(self) -> None:
-        """When all has ended, Redis says what the ledger says, and whoever owes has nothing left to take."""
-        if not hasattr(self, "account_id"):
-            return
-        while self.running:
-            self.settle(0, 1.0)
-        for at in range(len(self.settled)):
-            self.run(self.books.post(self.settled[at]))
-        while self.halfway:
-            self.finish(0)
-        for _ in range(2):
-            self.mirror()
-            self.collect()
-        self.mirror()
-        self.every_request_was_paid()
-        self.run(self.books.stored(self.account_id))
-        assert self.run(self.gateway.open_ids(self.account_id)) == frozenset()
-        balance = self.run(self.gateway.balance(self.account_id))
-        assert balance.debt == 0 or balance.paid == 0
-
-    def run(self, action: Awaitable[Any]) -> Any:
-        return self.world.runner.run(_awaited(action))
-
-    def _order(self, at: int) -> Order:
-        return self.orders[at % len(self.orders)]
-
-    def _adjust(self, adjustment: Adjustment) -> None:
-        action = adjust_balance.adjust_balance(self.world.pool, self.world.redis, adjustment, utc_now())
-        with suppress(InsufficientBalance):
-            self.run(action)
-
-    async def _hold(self, adjustment: Adjustment) -> None:
-        async with change_account(self.world.pool, self.account_id) as connection:
-            lowering_id = await begin_lowering(connection, adjustment, new_uuid7(), utc_now())
-        await lower(self.world.redis, self.account_id, lowering_id, -adjustment.delta)
-
-
-async def _awaited(action: Any) -> Any:
-    return await action
 
 
 @pytest.fixture
@@ -217,7 +31,7 @@ def machine(schema: ServiceDatabase, redis_url: str) -> Iterator[type[RunningReq
         redis = Redis.from_url(redis_url)
         yield type("Here", (RunningRequests,), {"world": World(runner, pool, schema.owner_url, redis)})
         for end in (redis.aclose, pool.close):
-            runner.run(_awaited(end()))
+            runner.run(awaited(end()))
 
 
 def test_every_request_finds_what_it_was_admitted_to(machine: type[RunningRequests]) -> None:
@@ -241,6 +55,15 @@ def is_reversed(account: RunningRequests) -> None:
     account.collect()
 
 
+def is_deducted_in_its_sleep(account: RunningRequests) -> None:
+    """Its hold is lost with Redis before the request is admitted; then it wakes up."""
+    account.settle(0, 0.0)
+    account.fall_asleep(90)
+    account.lose_redis()
+    account.admit(180)
+    account.wake_up(0)
+
+
 def ends(account: RunningRequests) -> None:
     account.grants_end()
     account.expire()
@@ -257,6 +80,10 @@ async def read_room_as_if_nobody_used_any(redis: Redis, account_id: AccountId) -
     return None if room is None else Room(room.version, 10_000)
 
 
+async def give_up_nothing(pool: Pool, account_ids: Collection[AccountId]) -> None:
+    pass
+
+
 def as_if_it_was_made_later(request_id: RequestId) -> datetime:
     return utc_now() + timedelta(days=1)
 
@@ -264,6 +91,12 @@ def as_if_it_was_made_later(request_id: RequestId) -> datetime:
 RULES = {
     "hold before a deduction": (is_deducted, adjust_balance, "lower", lower_without_a_hold),
     "collect what nobody uses": (is_reversed, collect_debts, "read_room", read_room_as_if_nobody_used_any),
+    "give up what a lost Redis held": (
+        is_deducted_in_its_sleep,
+        mirror_accounts,
+        "give_up_lowerings_of",
+        give_up_nothing,
+    ),
     "expire when nobody is on the way": (ends, expire_grants, "_made_at", as_if_it_was_made_later),
 }
 
@@ -274,7 +107,8 @@ def use_while_it_happens(account: RunningRequests, happens: Callable[[RunningReq
     account.admit(180)
     happens(account)
     account.settle(0, 1.0)
-    account.post(0)
+    for at in range(len(account.settled)):
+        account.post(at)
     account.every_request_was_paid()
 
 

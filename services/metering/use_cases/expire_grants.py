@@ -19,6 +19,7 @@ from shared.ids import AccountId, RequestId
 from shared.postgres import Pool
 
 ACCOUNTS_PER_ROUND = 100
+MILLISECOND = timedelta(milliseconds=1)
 CLOCKS_DIFFER_AT_MOST = timedelta(seconds=60)
 """Of a gateway, that made the id, from Redis, that admitted the request."""
 
@@ -38,7 +39,7 @@ async def expire_grants(
                 await mirror_account(pool, redis, account_id)
                 continue
             made_at = min(map(_made_at, begun.request_ids), default=None)
-            ended_by = now if made_at is None else min(now, made_at - clocks_differ_at_most)
+            ended_by = now if made_at is None else min(now, made_at - MILLISECOND - clocks_differ_at_most)
             await _expire(pool, account_id, ended_by=ended_by, now=now)
         after = accounts[-1]
 
