@@ -124,5 +124,8 @@ async def test_it_speaks_for_its_requests_as_long_as_its_last_question_is_young(
     waiting = asyncio.create_task(held_lease.until_fresh())
     await asyncio.wait({waiting}, timeout=0.01)
     assert not waiting.done()
-    held_lease.renew(asked_at=now)
+    held_lease.renew(asked_at=now)  # it was on its way while the process stood still
+    await asyncio.wait({waiting}, timeout=0.01)
+    assert not waiting.done()
+    held_lease.renew(asked_at=time.monotonic())
     await waiting

@@ -22,8 +22,12 @@ class Lease:
         return time.monotonic() - self._renewed_at < STANDSTILL_SECONDS
 
     async def until_fresh(self) -> None:
-        """Cancelled when the hold is found to have been swept."""
-        if not self.is_fresh:
+        """Cancelled when the hold is found to have been swept. An answer to what was asked before is too old: it
+        may have been on its way while this process stood still."""
+        if self.is_fresh:
+            return
+        since = time.monotonic()
+        while self._renewed_at < since:
             await self._renewed.wait()
 
     def renew(self, asked_at: float) -> None:

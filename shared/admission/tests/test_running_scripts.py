@@ -13,6 +13,7 @@ from shared.admission.confirmations import confirmed_by_the_ledger
 from shared.admission.decisions import Admitted, Settled
 from shared.admission.desk import AdmissionDesk
 from shared.admission.epoch import read_epoch
+from shared.admission.inspection import inspect
 from shared.admission.lower import Held, lower, read_room
 from shared.admission.lua import SCRIPTS_FOLDER, Call, Scripts, scripts_of
 from shared.admission.mirror import begin_pass
@@ -86,6 +87,7 @@ async def use_every_script(redis: Redis) -> None:
     await confirmed_by_the_ledger(redis, {ACCOUNT: [settled.request_id]})
     await write_sequence(redis, "gateway-1", 1)
     await count_untold(redis)
+    await inspect(redis, [ACCOUNT])
     await read_epoch(redis)
 
 
