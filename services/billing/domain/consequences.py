@@ -36,11 +36,6 @@ def consequences(before: Standing, after: Standing) -> tuple[Consequence, ...]:
     return tuple(_differences(before, after))
 
 
-def all_consequences(standing: Standing) -> tuple[Consequence, ...]:
-    """Everything that was ever to be told, for a ledger that has forgotten or never heard it."""
-    return consequences(Standing(), standing)
-
-
 def _differences(before: Standing, after: Standing) -> Iterator[Consequence]:
     """A reversal ends a freeze: one that goes on is told again."""
     remaining = after.tokens_credited - after.tokens_reversed

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.billing.domain.consequences import Consequence, consequences
 from services.billing.domain.orders import Standing
 
 
@@ -25,3 +26,17 @@ def find_difference(standing: Standing, grant: LedgerGrant | None) -> str | None
     if grant.is_frozen != standing.is_frozen:
         return "the pack is not frozen" if standing.is_frozen else "the pack is still frozen"
     return None
+
+
+def repairs(standing: Standing, grant: LedgerGrant | None) -> tuple[Consequence, ...]:
+    """What to tell a ledger that differs, and no more: customers get mails for these. Nothing mends a credit of
+    another size."""
+    if grant is None:
+        return consequences(Standing(), standing)
+    as_ledger_has_it = Standing(
+        tokens_credited=standing.tokens_credited,
+        tokens_reversed=min(standing.tokens_reversed, max(0, standing.tokens_credited - grant.remaining)),
+        reversed_for=standing.reversed_for,
+        is_frozen=grant.is_frozen,
+    )
+    return consequences(as_ledger_has_it, standing)

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.billing.domain.ledger import LedgerGrant, find_difference
+from services.billing.domain.consequences import Consequence, Credited, Frozen, Released, Reversed
+from services.billing.domain.ledger import LedgerGrant, find_difference, repairs
 from services.billing.domain.orders import Standing, State
 from services.billing.domain.payment_methods import Method
 from services.billing.domain.truth import Payment
@@ -76,3 +77,32 @@ def test_an_event_that_cannot_be_followed_waits_ever_longer_up_to_a_bound() -> N
     pauses = [pause_after(attempts) for attempts in range(1, 60)]
     assert pauses == sorted(pauses)
     assert pauses[-1] == PAUSE_MAX
+
+
+@pytest.mark.parametrize(
+    ("standing", "grant", "told"),
+    [
+        (Standing(State.PAID, 100), None, (Credited(100),)),
+        (
+            Standing(State.DISPUTED, 100, 40, "refunded", is_frozen=True),
+            None,
+            (Credited(100), Reversed(40, "refunded"), Frozen(60)),
+        ),
+        (
+            Standing(State.PARTIALLY_REFUNDED, 100, 40, "refunded"),
+            LedgerGrant(100, 61, is_frozen=False),
+            (Reversed(40, "refunded"),),
+        ),
+        (
+            Standing(State.DISPUTED, 100, is_frozen=True),
+            LedgerGrant(100, 100, is_frozen=False),
+            (Frozen(100),),
+        ),
+        (Standing(State.PAID, 100), LedgerGrant(100, 100, is_frozen=True), (Released(100),)),
+        (Standing(State.PAID, 100), LedgerGrant(99, 99, is_frozen=False), ()),
+    ],
+)
+def test_the_ledger_is_told_again_only_what_it_lacks(
+    standing: Standing, grant: LedgerGrant | None, told: tuple[Consequence, ...]
+) -> None:
+    assert repairs(standing, grant) == told

@@ -13,8 +13,8 @@ from services.billing.adapters import orders_postgres as orders
 from services.billing.adapters import reviews_postgres as reviews
 from services.billing.adapters.ledger_checks_postgres import LedgerCheck
 from services.billing.adapters.ledger_http import Ledger
-from services.billing.domain.consequences import all_consequences
-from services.billing.domain.ledger import LedgerGrant, find_difference
+from services.billing.domain.consequences import Consequence
+from services.billing.domain.ledger import LedgerGrant, find_difference, repairs
 from services.billing.domain.orders import Order
 from services.billing.domain.reviews import Question, Reason
 from services.billing.use_cases.measure import DIFFERENCES
@@ -80,28 +80,26 @@ class CheckLedger:
             return False
         DIFFERENCES.labels("ledger").inc()
         log.error("ledger_differs", order_id=str(order.order_id), difference=difference)
-        await self._repair(order, check.told_again_at, difference, now)
+        if check.told_again_at is None:
+            await self._tell_again(order, repairs(order.standing, grant), now)
+        else:
+            await self._ask(order, check.told_again_at, difference, now)
         return True
 
     async def _agrees(self, order: Order, now: datetime) -> None:
         await checks.record_agreement(self.pool, order.order_id, version=order.version, now=now)
         await reviews.close_ledger_question(self.pool, order.order_id, now=now)
 
-    async def _repair(
-        self, order: Order, told_again_at: datetime | None, difference: str, now: datetime
-    ) -> None:
-        if told_again_at is None:
-            await self._tell_again(order, now)
-            return
+    async def _ask(self, order: Order, told_again_at: datetime, difference: str, now: datetime) -> None:
+        """A human, once it was told in vain."""
         await checks.record_difference(self.pool, order.order_id, now=now)
         if now - told_again_at > TOLD_IN_VAIN:
             question = Question(Reason.LEDGER_DIFFERS, difference)
             async with self.pool.acquire() as connection:
                 await reviews.ask(connection, order.order_id, question, now=now)
 
-    async def _tell_again(self, order: Order, now: datetime) -> None:
+    async def _tell_again(self, order: Order, told: Sequence[Consequence], now: datetime) -> None:
         """The ledger takes each of them once, whatever it has already."""
-        told = all_consequences(order.standing)
         async with self.pool.acquire() as connection, connection.transaction():
             if await checks.record_telling_again(
                 connection, order.order_id, version=order.version, events=len(told), now=now
