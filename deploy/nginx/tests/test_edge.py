@@ -155,6 +155,12 @@ def test_a_gateway_that_is_down_is_502_in_the_shape_of_openai(lonely_edge: Edge)
     assert_openai_error(lonely_edge.get("/v1/models"), 502, "upstream_error")
 
 
+def test_a_page_that_calls_the_api_can_read_what_the_edge_says(lonely_edge: Edge) -> None:
+    refused = lonely_edge.get("/v1/models", Origin="https://app.example.com")
+    assert refused.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-origin" not in lonely_edge.get("/v1/models").headers
+
+
 def test_people_get_a_sentence_instead(lonely_edge: Edge) -> None:
     reply = lonely_edge.get("/dashboard")
     assert reply.status_code == 502
