@@ -12,7 +12,7 @@ from services.metering.domain.adjustments import Adjustment
 from services.metering.domain.audit.findings import Check, Report
 from services.metering.domain.audit.table import as_table, exit_code
 from services.metering.domain.grants import operator_grant
-from services.metering.tests.auditing import System, Vandal, told
+from services.metering.tests.auditing import AT_ONCE, System, Vandal, told
 from services.metering.tests.building import NOON, TRIAL_END, record_for
 from services.metering.tests.buying import Order, hear
 from services.metering.tests.neighbours import NOBODY, TOKENS
@@ -228,7 +228,8 @@ async def test_several_replicas_audit_once_and_all_show_it(running: System, vand
     await vandal.sql("UPDATE accounts SET balance = balance + 5")
     long_ago = utc_now() - timedelta(hours=2)
     replicas = [
-        ScheduledAudit(running.sources, every=timedelta(hours=1), started_at=long_ago) for _ in range(2)
+        ScheduledAudit(running.sources, every=timedelta(hours=1), started_at=long_ago, patience=AT_ONCE)
+        for _ in range(2)
     ]
     await asyncio.gather(*(replica.tick() for replica in replicas))
     await replicas[0].tick()

@@ -48,8 +48,10 @@ class Finding:
     text: str
     account_id: str | None = None
 
-    def is_again(self, other: "Finding") -> bool:
-        return (self.check, self.subject) == (other.check, other.subject)
+    @property
+    def row(self) -> tuple[Check, str]:
+        """What it is about, whatever it says of it."""
+        return self.check, self.subject
 
 
 @dataclass(slots=True)

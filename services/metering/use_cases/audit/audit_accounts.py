@@ -5,7 +5,7 @@ What differs all the same is looked at again a moment later, and told only if it
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
@@ -39,6 +39,8 @@ from shared.ids import AccountId
 from shared.postgres import Connection, Pool
 
 ACCOUNTS_AT_ONCE = 200
+SUSPECTS_MAX = 5000
+"""A ledger in which more differs is not to be mended row by row."""
 LOOKS_MAX = 3
 BETWEEN_LOOKS_SECONDS = 1.5
 """Longer than the mirror's own interval: what it was about to put right is right by then."""
@@ -69,6 +71,12 @@ class Look:
     compared: int = 0
     replayed: int = 0
 
+    def add(self, other: "Look") -> None:
+        """As much of it as anybody will look at again."""
+        self.findings += other.findings[: SUSPECTS_MAX - len(self.findings)]
+        if len(self.moved) < SUSPECTS_MAX:
+            self.moved |= other.moved
+
     @property
     def again(self) -> set[AccountId]:
         return self.moved | {AccountId(each.account_id) for each in self.findings if each.account_id}
@@ -87,14 +95,15 @@ class AccountsAudit:
         first, done = Look(), 0
         async for mirrored in self._every_account():
             look = await self._look(mirrored)
-            first.findings += look.findings
-            first.moved |= look.moved
+            first.add(look)
             done += len(mirrored)
             for check in EVERY_ACCOUNT_CHECKS:
                 report.examined(check, len(mirrored))
             report.examined(Check.REBUILD, look.compared)
             report.examined(Check.BURN_ORDER, look.replayed)
             progress(done)
+        if len(first.findings) >= SUSPECTS_MAX:
+            report.note(Check.BALANCES, f"at least {SUSPECTS_MAX:,} rows differ: these are the first")
         report.found(await self._look_again(first))
 
     async def _every_account(self) -> AsyncIterator[dict[AccountId, int]]:
@@ -111,11 +120,17 @@ class AccountsAudit:
             if not look.again:
                 return []
             await asyncio.sleep(self._between_looks_seconds)
-            earlier, look = look, await self._look(await ledger.read_mirrored(self._pool, look.again))
-            differing = [
-                each for each in look.findings if any(each.is_again(other) for other in earlier.findings)
-            ]
+            before = {each.row for each in look.findings}
+            look = await self._look_at(sorted(look.again))
+            differing = [each for each in look.findings if each.row in before]
         return differing
+
+    async def _look_at(self, account_ids: Sequence[AccountId]) -> Look:
+        every = Look()
+        for start in range(0, len(account_ids), ACCOUNTS_AT_ONCE):
+            some = account_ids[start : start + ACCOUNTS_AT_ONCE]
+            every.add(await self._look(await ledger.read_mirrored(self._pool, some)))
+        return every
 
     async def _look(self, mirrored: Mapping[AccountId, int]) -> Look:
         seen = await inspect(self._redis, mirrored)

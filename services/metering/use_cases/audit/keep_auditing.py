@@ -19,16 +19,21 @@ NOT_CHECKED = Gauge(
 EXAMINED = Gauge("promptly_metering_audit_examined", "Rows that the last audit looked at.", ("check",))
 BEGAN = Gauge("promptly_metering_audit_timestamp_seconds", "When the last audit began; 0 before the first.")
 
+PATIENCE = Patience()
+
 log = structlog.get_logger()
 
 
 class ScheduledAudit:
     """`started_at`: without any earlier audit the first is due one interval after the start."""
 
-    def __init__(self, sources: Sources, *, every: timedelta, started_at: datetime) -> None:
+    def __init__(
+        self, sources: Sources, *, every: timedelta, started_at: datetime, patience: Patience = PATIENCE
+    ) -> None:
         self._sources = sources
         self._every = every
         self._started_at = started_at
+        self._patience = patience
 
     async def tick(self) -> None:
         """Replica-safe: who finds another at it leaves it to that one."""
@@ -48,7 +53,7 @@ class ScheduledAudit:
 
     async def _audit(self) -> None:
         began_at = utc_now()
-        report = await run_audit(self._sources, _tell_nobody, Patience())
+        report = await run_audit(self._sources, _tell_nobody, self._patience)
         await progress.add_audit(self._sources.pool, began_at, utc_now(), as_figures(report))
         _log(report)
 
