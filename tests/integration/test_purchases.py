@@ -122,6 +122,26 @@ async def test_a_refund_of_what_was_spent_is_a_debt_that_the_next_purchase_pays(
     await shopper.has(paid=STARTER - spent, debt=0)
 
 
+async def test_half_a_payment_waits_for_the_operator_who_credits_the_half(shopper: Shopper) -> None:
+    page = await shopper.order("btcpay")
+    await shopper.choose(page, outcome="pay half")
+    await shopper.choose(page, outcome="let it expire")
+    async with shopper.internally("billing") as billing:
+
+        async def my_review() -> str | None:
+            reviews = (await billing.get("/internal/reviews")).json()["reviews"]
+            mine = [each for each in reviews if each["purchase"]["account_id"] == shopper.person.key[3:11]]
+            return str(mine[0]["review_id"]) if mine else None
+
+        review_id = await eventually(my_review, within_seconds=CREDITED_WITHIN_SECONDS)
+    async with httpx.AsyncClient(base_url=shopper.stack.base_url, timeout=30) as client:
+        shown = await client.get("/admin/reviews", params={"key": shopper.stack.admin_key})
+        assert "paid_partly: paid 0.25 USD of 0.50 USD" in shown.text
+        form = {"key": shopper.stack.admin_key, "review_id": str(review_id), "decision": "credit_part"}
+        assert (await client.post("/admin/reviews/decide", data=form)).status_code == 200
+    await shopper.has(paid=STARTER // 2)
+
+
 async def test_a_dispute_keeps_the_pack_from_being_spent_until_it_is_won(shopper: Shopper) -> None:
     page = await shopper.buy("stripe")
     await shopper.has(paid=STARTER)
