@@ -65,6 +65,20 @@ async def test_it_is_ready_when_its_three_servers_answer(metering: httpx.AsyncCl
     assert (await metering.get("/ready")).json() == {"status": "ready"}
 
 
+async def test_it_tells_prometheus_what_it_posts_and_how_late(metering: httpx.AsyncClient) -> None:
+    told = (await metering.get("/metrics")).text
+    for name in (
+        "records_posted_total",
+        "records_set_aside_total",
+        "batch_records_bucket",
+        "posting_seconds_bucket",
+        "posting_lag_seconds_bucket",
+        "mirror_lag_seconds_bucket",
+        "tokens_uncollected_total",
+    ):
+        assert f"promptly_metering_{name}" in told
+
+
 async def test_the_balance_is_what_is_posted(metering: httpx.AsyncClient, books: Books) -> None:
     account_id = await books.open_account(trial=100, paid=500)
     await books.post(record_for(account_id, 30))

@@ -37,6 +37,10 @@ TOKENS_UNCOLLECTED = Counter(
 )
 
 
+for _reason in ("poison", "not_yet"):
+    RECORDS_SET_ASIDE.labels(_reason)
+
+
 def batch_posted(records: Sequence[UsageRecord], now: datetime, *, seconds: float) -> None:
     """Records that one transaction took."""
     RECORDS_POSTED.inc(len(records))
