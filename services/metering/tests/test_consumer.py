@@ -5,10 +5,10 @@ from uuid import uuid4
 from redis.asyncio import Redis
 
 from services.metering.tests.building import NOON, Books, batch, record_for, registered
+from services.metering.tests.buying import Order
 from services.metering.tests.consuming import Metering, dying_once_after_commit, running_metering
 from shared.api_keys import new_account_id
 from shared.contracts.accounts import AccountDeleted
-from shared.contracts.billing import PurchaseReleased
 from shared.contracts.envelope import wrap
 
 
@@ -62,9 +62,26 @@ async def test_a_deleted_account_can_spend_nothing_more(metering: Metering) -> N
     await metering.will_show(account_id, 0)
 
 
-async def test_an_event_that_nothing_here_handles_is_parked_and_not_lost(metering: Metering) -> None:
-    await metering.hear(PurchaseReleased(purchase_id="p1", account_id="aB3dE5gH", tokens=5))
+async def test_a_purchase_of_an_account_that_never_registers_is_parked_and_not_lost(
+    metering: Metering,
+) -> None:
+    await metering.hear(Order(new_account_id(), 500).completed())
     await metering.will_park(1)
+
+
+async def test_a_purchase_can_be_spent_frozen_released_and_taken_back(metering: Metering) -> None:
+    order = Order(new_account_id(), 500)
+    await metering.hear(order.completed(), registered(order.account_id))
+    await metering.will_show(order.account_id, 1500)
+    for event, available in (
+        (order.frozen(2), 1000),
+        (order.released(3), 1500),
+        (order.frozen(1), 1500),
+        (order.reversed(200, 4), 1300),
+        (order.completed(), 1300),
+    ):
+        await metering.hear(event)
+        await metering.will_show(order.account_id, available)
 
 
 async def test_a_batch_with_an_impossible_record_is_parked_and_the_next_is_posted(metering: Metering) -> None:
