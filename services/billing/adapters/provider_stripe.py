@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import stripe
 import structlog
 
+from services.billing.adapters.unreadable import unreadable_is_failing
 from services.billing.domain.checkouts import Checkout, ProviderFailing
 from services.billing.domain.hints import Hint, Subject, hint_of_stripe
 from services.billing.domain.orders import Order
@@ -79,7 +80,9 @@ class StripeProvider:
         if session is None:
             return Truth(Payment.MISSING)
         known = session.to_dict(for_json=True)
-        return truth_of_session(known, await self._list_disputes(known.get("payment_intent")))
+        disputes = await self._list_disputes(known.get("payment_intent"))
+        with unreadable_is_failing("Stripe"):
+            return truth_of_session(known, disputes)
 
     async def find_checkout(self, hint: Hint) -> str | None:
         if hint.subject is Subject.SESSION:
@@ -102,7 +105,8 @@ class StripeProvider:
         }
         while len(found) < EVENTS_MAX:
             page = await _answer(self._client.v1.events.list_async(params))  # type: ignore[arg-type]
-            found += [hint_of_stripe(event.to_dict(for_json=True)) for event in page.data] if page else []
+            with unreadable_is_failing("Stripe"):
+                found += [hint_of_stripe(event.to_dict(for_json=True)) for event in page.data] if page else []
             if page is None or not page.has_more:
                 break
             params = {**params, "starting_after": page.data[-1].id}

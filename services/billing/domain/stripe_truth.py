@@ -39,11 +39,15 @@ def truth_of_session(session: Mapping[str, Any], disputes: Sequence[Mapping[str,
     charge = intent.get("latest_charge") or {}
     return Truth(
         payment=_payment(session, intent),
-        price=Price(session["amount_total"], session["currency"]),
+        price=_price(session["amount_total"], session["currency"]),
         seller=seller_of(livemode=session["livemode"]),
         refunded_cents=charge.get("amount_refunded", 0),
         disputes=tuple(_dispute(each) for each in disputes),
     )
+
+
+def _price(amount_total: object, currency: object) -> Price | None:
+    return Price(amount_total, str(currency)) if isinstance(amount_total, int) else None
 
 
 def _payment(session: Mapping[str, Any], intent: Mapping[str, Any]) -> Payment:

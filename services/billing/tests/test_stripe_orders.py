@@ -133,3 +133,15 @@ async def test_metadata_buy_nothing(shop: Shop) -> None:
 
     await eventually(was_followed)
     assert (await shop.purchase(bought))["state"] == "open"
+
+
+async def test_an_answer_that_lacks_what_it_needs_is_asked_for_again(shop: Shop) -> None:
+    bought = await shop.order("stripe")
+    session = shop.session(bought)
+    held_back = session.pop("currency")
+    session |= {"status": "complete", "payment_status": "paid"}
+    assert (await shop.reconcile())["unanswered"] >= 1
+    assert (await shop.purchase(bought))["state"] == "open"
+    session["currency"] = held_back
+    await shop.reconcile()
+    await shop.becomes(bought, "paid")

@@ -127,3 +127,7 @@ def test_a_payment_in_fractions_of_a_cent_counts_rounded_down() -> None:
 def test_an_amount_is_written_with_two_places() -> None:
     assert decimal_amount(Price(50, "usd")) == "0.50"
     assert decimal_amount(Price(600, "usd")) == "6.00"
+
+
+def test_a_session_without_an_amount_has_no_price() -> None:
+    assert truth_of_session({**SESSION, "amount_total": None}, []).price is None
