@@ -32,7 +32,9 @@ class Fakes:
         self.stripe_api = StripeApi(settings, self.stripe, self.stripe_events)
         self.btcpay = BtcpayStore(BtcpayEvents(settings, self.engine).announce)
         self.btcpay_api = BtcpayApi(settings, self.btcpay)
-        self._pages = PayPages(self.stripe, self.stripe_events, self.btcpay, self.engine)
+        self._pages = PayPages(
+            self.stripe, self.stripe_events, self.btcpay, self.engine, fail_once=self._fail_once
+        )
 
     def app(self) -> FastAPI:
         app = FastAPI(lifespan=self._running, docs_url=None, redoc_url=None, openapi_url=None)
@@ -41,6 +43,10 @@ class Fakes:
         for part in (self.stripe_api, self.btcpay_api, self._pages):
             app.include_router(part.router())
         return app
+
+    def _fail_once(self) -> None:
+        """The next call that creates something is answered 500, whichever of the two it is for."""
+        self.stripe_api.failures = self.btcpay_api.failures = 1
 
     @asynccontextmanager
     async def _running(self, _: FastAPI) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from deploy.local.fakes.delivery import MANNERS
 from deploy.local.fakes.stripe_events import FORMATS
 
+FAIL_ONCE = "answer 500 to the next new order"
 STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:2rem auto;padding:0 1rem;color:#1c2430}"
     ".fake{background:#fff3cd;border:2px dashed #b58900;padding:1rem;border-radius:.5rem}"
@@ -41,7 +42,8 @@ def render_payment(
         f'<form method="post"><fieldset><legend>What happens</legend>{buttons}</fieldset>'
         f"<fieldset><legend>How its events arrive from now on</legend>"
         f"{_choice('manner', MANNERS, manner)}{_choice('format', FORMATS, format_)}"
-        "<button>Set</button></fieldset></form>",
+        "<button>Set</button></fieldset>"
+        f"<fieldset><legend>How it answers</legend>{_button('api', FAIL_ONCE)}</fieldset></form>",
     )
 
 

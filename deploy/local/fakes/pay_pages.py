@@ -1,5 +1,6 @@
 """GET shows a payment, POST lets something happen to it."""
 
+from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -19,12 +20,18 @@ SEE_OTHER = 303
 
 class PayPages:
     def __init__(
-        self, stripe: StripeStore, stripe_events: StripeEvents, btcpay: BtcpayStore, engine: DeliveryEngine
+        self,
+        stripe: StripeStore,
+        stripe_events: StripeEvents,
+        btcpay: BtcpayStore,
+        engine: DeliveryEngine,
+        fail_once: Callable[[], None],
     ) -> None:
         self._stripe = stripe
         self._stripe_events = stripe_events
         self._btcpay = btcpay
         self._engine = engine
+        self._fail_once = fail_once
 
     def router(self) -> APIRouter:
         router = APIRouter()
@@ -74,6 +81,8 @@ class PayPages:
             self._engine.manner = MANNERS[form["manner"]]
         if form.get("format") in FORMATS:
             self._stripe_events.format = form["format"]
+        if form.get("api") == pages.FAIL_ONCE:
+            self._fail_once()
         return form
 
     def _let_happen_at_stripe(self, outcome: str, session: Thing) -> str:

@@ -129,6 +129,13 @@ async def test_the_pay_page_says_that_it_is_a_stand_in(fakes: tuple[Fakes, httpx
     assert (await fakes[1].get("/local/pay/stripe/cs_none")).status_code == 404
 
 
+async def test_the_page_can_make_the_next_order_fail(fakes: tuple[Fakes, httpx.AsyncClient]) -> None:
+    created = (await create(fakes[1], session())).json()
+    form = {"api": "answer 500 to the next new order"}
+    await fakes[1].post(f"/local/pay/stripe/{created['id']}", data=form)
+    assert (await create(fakes[1], session(), "another")).status_code == 500
+
+
 async def test_a_foreign_host_name_is_refused(fakes: tuple[Fakes, httpx.AsyncClient]) -> None:
     reply = await fakes[1].get("/health", headers={"host": "shop.example"})
     assert reply.status_code == 403
