@@ -53,6 +53,7 @@ class Neighbours(LedgerStandIn):
     mail_door: Any = "smtp"
     decided: list[tuple[str, str]] = field(default_factory=list)
     resent: list[str] = field(default_factory=list)
+    asked_in_vain: set[str] = field(default_factory=set)
 
     def app(self) -> FastAPI:
         app = super().app()
@@ -66,6 +67,9 @@ class Neighbours(LedgerStandIn):
     def _add_ledger(self, app: FastAPI) -> None:
         @app.post("/internal/accounts/{account_id}/adjust", response_model=None)
         async def adjust(account_id: str, request: AdjustRequest) -> BalanceReply | JSONResponse:
+            if account_id not in self.balances:
+                self.asked_in_vain.add(account_id)
+                return JSONResponse({}, 404)
             if -request.delta > self.balances[account_id].paid:
                 message = "More is to be taken than the paid balance has."
                 return JSONResponse(error_body(message, Kind.INVALID, code="insufficient_balance"), 400)

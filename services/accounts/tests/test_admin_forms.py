@@ -1,5 +1,6 @@
 """What the operator's forms do, from curl and from the panel, and what stands in the audit log of it."""
 
+import asyncio
 import json
 from typing import Any
 from uuid import uuid4
@@ -14,6 +15,7 @@ from services.accounts.tests.conftest import SettingsFactory
 from services.accounts.tests.facts import refused_mail, review
 from services.accounts.tests.neighbours import Neighbours
 from services.accounts.tests.test_admin_door import signed_in
+from tests.support.eventually import eventually
 
 JSON = {"accept": "application/json"}
 
@@ -120,6 +122,18 @@ async def test_a_form_sent_twice_is_done_once(panel: Accounts, neighbours: Neigh
     ]
     assert [reply.json()["balance"]["paid"] for reply in replies] == [70, 70]
     assert "done before" in replies[1].json()["result"]
+
+
+async def test_who_registered_a_moment_ago_is_waited_for(panel: Accounts, neighbours: Neighbours) -> None:
+    key = await panel.new_key("moment@example.com")
+    asking = asyncio.create_task(send(panel, "adjust", email="moment@example.com", delta="5"))
+
+    async def was_asked() -> bool:
+        return key[3:11] in neighbours.asked_in_vain
+
+    await eventually(was_asked)
+    neighbours.knows(key[3:11])
+    assert (await asking).json()["balance"]["paid"] == 5
 
 
 async def test_while_the_ledger_is_away_nothing_is_said_to_be_done(accounts: Accounts) -> None:

@@ -1,5 +1,6 @@
 """Several keys per account: made, shown once, ended, rotated; what the gateways are told of it."""
 
+import asyncio
 import re
 from datetime import timedelta
 from typing import Any
@@ -105,6 +106,15 @@ async def test_an_account_has_a_bounded_number_of_keys(accounts: Accounts) -> No
         await made(accounts, key, name=f"key {number}")
     reply = await accounts.http.post("/dashboard/keys", data={"key": key}, headers=JSON)
     assert (reply.status_code, reply.json()["error"]["code"]) == (400, "too_many_keys")
+
+
+async def test_the_bound_holds_when_many_are_made_at_once(accounts: Accounts) -> None:
+    key = await accounts.new_key("race@example.com")
+    form = {"key": key, "name": "at once"}
+    replies = await asyncio.gather(
+        *(accounts.http.post("/dashboard/keys", data=form, headers=JSON) for _ in range(24))
+    )
+    assert sorted(reply.status_code for reply in replies) == [201] * 19 + [400] * 5
 
 
 @pytest.mark.parametrize("verb", ["revoke", "rotate"])

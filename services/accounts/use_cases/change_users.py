@@ -1,5 +1,7 @@
 """What the operator does to an account: tokens given or taken, blocked, a new key, erased. Each is in the audit log."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +15,9 @@ from services.accounts.use_cases.partly import or_none
 from services.accounts.use_cases.replace_key import ReplaceKey
 from shared.clock import utc_now
 from shared.errors import Kind, PromptlyError
+
+KNOWN_ATTEMPTS_MAX = 12
+KNOWN_POLL_SECONDS = 0.25
 
 
 class NotInTheLedger(PromptlyError):
@@ -33,23 +38,31 @@ class ChangeUsers:
 
     async def adjust(self, action: Action, user: User, *, delta: int, reason: str) -> bool:
         async def work() -> Facts:
-            balance = await self.ledger.adjust(
-                user.account_id, adjustment_id=action.action_id, delta=delta, reason=reason
+            return _facts_of(
+                await _once_known(
+                    lambda: self.ledger.adjust(
+                        user.account_id, adjustment_id=action.action_id, delta=delta, reason=reason
+                    )
+                )
             )
-            return _facts_of(_known(balance))
 
         return await self.audit(action, work, before=await self._balance_of(user))
 
     async def grant(self, action: Action, user: User, *, tokens: int, days: int, reason: str) -> bool:
+        expires_at = utc_now() + timedelta(days=days)
+
         async def work() -> Facts:
-            balance = await self.ledger.grant(
-                user.account_id,
-                grant_id=action.action_id,
-                tokens=tokens,
-                expires_at=utc_now() + timedelta(days=days),
-                reason=reason,
+            return _facts_of(
+                await _once_known(
+                    lambda: self.ledger.grant(
+                        user.account_id,
+                        grant_id=action.action_id,
+                        tokens=tokens,
+                        expires_at=expires_at,
+                        reason=reason,
+                    )
+                )
             )
-            return _facts_of(_known(balance))
 
         return await self.audit(action, work, before=await self._balance_of(user))
 
@@ -97,12 +110,16 @@ class ChangeUsers:
         return {} if balance is None else _facts_of(balance)
 
 
-def _known(balance: Balance | None) -> Balance:
-    if balance is None:
-        raise NotInTheLedger(
-            "The ledger does not know this account yet. Please try again in a moment.", retry_after_seconds=1
-        )
-    return balance
+async def _once_known(ask: Callable[[], Awaitable[Balance | None]]) -> Balance:
+    """An account that registered a moment ago is on its way to the ledger: a short wait, then NotInTheLedger."""
+    for _ in range(KNOWN_ATTEMPTS_MAX):
+        balance = await ask()
+        if balance is not None:
+            return balance
+        await asyncio.sleep(KNOWN_POLL_SECONDS)
+    raise NotInTheLedger(
+        "The ledger does not know this account yet. Please try again in a moment.", retry_after_seconds=1
+    )
 
 
 def _facts_of(balance: Balance) -> Facts:
