@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.local.environments import BackingUrls
+from tests.support.echo_server import echo_server
 from tests.support.person import Person
 from tests.support.stack import Stack, run_stack
 
@@ -13,8 +14,18 @@ TRIAL_TOKENS = 600
 
 
 @pytest.fixture(scope="session")
-def stack(backing: BackingUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with run_stack(tmp_path_factory.mktemp("stack"), backing, {"TRIAL_TOKENS": str(TRIAL_TOKENS)}) as running:
+def allowed_origin() -> Iterator[str]:
+    """Of pages that may call /v1."""
+    with echo_server("page") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def stack(
+    backing: BackingUrls, allowed_origin: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    settings = {"TRIAL_TOKENS": str(TRIAL_TOKENS), "CORS_ALLOWED_ORIGINS": allowed_origin}
+    with run_stack(tmp_path_factory.mktemp("stack"), backing, settings) as running:
         yield running
 
 

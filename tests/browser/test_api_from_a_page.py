@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page
 
-from tests.conftest import ALLOWED_ORIGIN
 from tests.support.person import CAPITAL_OF_FRANCE, Person
 
 ASK = """async ([base, key, path, body]) => {
@@ -27,12 +26,6 @@ QUESTION = {"messages": CAPITAL_OF_FRANCE, "max_tokens": 8}
 @pytest.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
     page = await browser.new_page()
-
-    async def empty(route: Route) -> None:
-        await route.fulfill(content_type="text/html", body="<title>A page</title>")
-
-    for origin in (ALLOWED_ORIGIN, "http://localhost:8598"):
-        await page.route(f"{origin}/", empty)
     yield page
     await page.close()
 
@@ -41,10 +34,12 @@ async def ask(page: Page, person: Person, path: str, body: Any = None, key: str 
     return await page.evaluate(ASK, [person.base_url, key or person.key, path, body])
 
 
-async def test_a_page_asks_and_reads_answers_errors_and_headers(page: Page, person: Person) -> None:
+async def test_a_page_asks_and_reads_answers_errors_and_headers(
+    page: Page, person: Person, allowed_origin: str
+) -> None:
     await person.register()
     await person.ask(max_tokens=1)
-    await page.goto(f"{ALLOWED_ORIGIN}/")
+    await page.goto(f"{allowed_origin}/")
     for body in (QUESTION, QUESTION | {"stream": True}):
         answer = await ask(page, person, "/v1/chat/completions", body)
         assert (answer["status"], len(answer["id"])) == (200, 36)
@@ -56,7 +51,9 @@ async def test_a_page_asks_and_reads_answers_errors_and_headers(page: Page, pers
     assert (too_large["status"], "larger" in too_large["text"]) == (413, True)
 
 
-async def test_a_page_of_another_origin_is_kept_out_by_the_browser(page: Page, person: Person) -> None:
+async def test_a_page_of_another_origin_is_kept_out_by_the_browser(
+    page: Page, person: Person, allowed_origin: str
+) -> None:
     await person.register()
-    await page.goto("http://localhost:8598/")
+    await page.goto(allowed_origin.replace("127.0.0.1", "localhost"))
     assert "blocked" in await ask(page, person, "/v1/balance")
