@@ -29,6 +29,7 @@ OWN = {
         "SEALING_PUBLIC_KEY",
         "REGISTRATION_*",
         "ADMIN_*",
+        "GATEWAY_URL",
         "DATABASE_URL",
     ),
     "metering": (

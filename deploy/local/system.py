@@ -91,7 +91,7 @@ class System:
         """Everything there is to know; each service is given its part of it (environments.py)."""
         addresses = {
             f"{name.upper()}_URL": f"http://{LOOPBACK}:{self.ports[name]}"
-            for name in ("accounts", "metering", "billing", "notifier")
+            for name in ("accounts", "metering", "billing", "notifier", "gateway")
         }
         found = {"BASE_URL": self.settings.base_url, "MAIL_DIR": str(self.settings.mails)}
         if self.settings.runs_own_model:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
+from services.accounts.adapters.api_http import Api
 from services.accounts.adapters.attempts_redis import Attempts
 from services.accounts.adapters.key_desk_redis import KeyDesk, KeyLimits
 from services.accounts.adapters.ledger_http import Ledger
@@ -29,6 +30,7 @@ from services.accounts.entrypoints.keys import Keys
 from services.accounts.entrypoints.pages import STATIC_FOLDER, Pages
 from services.accounts.entrypoints.public_pages import PublicPages
 from services.accounts.entrypoints.registration import Registration
+from services.accounts.entrypoints.status_page import StatusPage
 from services.accounts.entrypoints.usage_pages import UsagePages
 from services.accounts.settings import AccountsSettings
 from services.accounts.use_cases.admit_operator import AdmitOperator
@@ -48,6 +50,7 @@ from services.accounts.use_cases.new_keys import KeySecrets, NewKeys
 from services.accounts.use_cases.open_dashboard import OpenDashboard
 from services.accounts.use_cases.open_session import Sessions
 from services.accounts.use_cases.read_overview import ReadOverview
+from services.accounts.use_cases.read_status import ReadStatus
 from services.accounts.use_cases.read_user import ReadUser
 from services.accounts.use_cases.recover_key import RecoverKey
 from services.accounts.use_cases.refill_key import RefillKey
@@ -86,6 +89,7 @@ class _Opened:
     ledger: Ledger
     sales: Sales
     mails: Mails
+    api: Api
 
 
 def build_app(settings: AccountsSettings) -> FastAPI:
@@ -118,9 +122,9 @@ async def _open(settings: AccountsSettings, readiness: Readiness, stack: AsyncEx
     readiness.add("postgres", partial(postgres.answers, pool))
     readiness.add("redis", partial(redis_client.answers, redis))
     limits = KeyLimits(settings.inference_user_rate_limit, settings.inference_concurrency_limit)
-    metering, billing, notifier = [
+    metering, billing, notifier, gateway = [
         await stack.enter_async_context(InternalClient(url, settings.internal_token))
-        for url in (settings.metering_url, settings.billing_url, settings.notifier_url)
+        for url in _neighbours(settings)
     ]
     return _Opened(
         pool=pool,
@@ -131,7 +135,12 @@ async def _open(settings: AccountsSettings, readiness: Readiness, stack: AsyncEx
         ledger=Ledger(metering),
         sales=Sales(billing),
         mails=Mails(notifier),
+        api=Api(gateway),
     )
+
+
+def _neighbours(settings: AccountsSettings) -> tuple[str, str, str, str]:
+    return settings.metering_url, settings.billing_url, settings.notifier_url, settings.gateway_url
 
 
 async def _relay(
@@ -155,6 +164,7 @@ def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: 
     open_dashboard = OpenDashboard(opened.pool, opened.ledger, opened.sales)
     app.router.routes += [
         *PublicPages(pages, _trial_terms(settings), settings.inference_user_rate_limit).routes(),
+        *StatusPage(pages, ReadStatus(opened.api)).routes(),
         *_registration(settings, pages, opened).routes(),
         *Dashboard(pages, holders, open_dashboard).routes(),
         *UsagePages(pages, holders, open_dashboard).routes(),

@@ -40,6 +40,7 @@ class AccountsSettings(ServiceSettings):
     metering_url: str
     billing_url: str
     notifier_url: str
+    gateway_url: str
     key_pepper: Annotated[SecretStr, AfterValidator(_pepper)]
     sealing_public_key: Annotated[str, AfterValidator(_sealing_key)]
     admin_key: SecretStr = SecretStr("")

@@ -18,6 +18,7 @@ from services.gateway.entrypoints.cors import Cors
 from services.gateway.entrypoints.generate import GenerationEndpoint, Parse, Path
 from services.gateway.entrypoints.openapi import OPENAPI_PATH, OpenApi
 from services.gateway.entrypoints.reads import MODELS_PATH, BalanceEndpoint, ModelDetail, ModelList
+from services.gateway.entrypoints.status import status_routes
 from services.gateway.entrypoints.usage import (
     PUBLIC_KEY_PATH,
     USAGE_PATH,
@@ -108,6 +109,7 @@ class Gateway:
             utc_now,
         )
         self.state = State(self.slots, self.upstream, self.open_requests, self.unconfirmed, self.backlog)
+        self.models = Models(self.upstream)
         self.usage = Usage(HttpUsage(self.metering), utc_now)
         admission = self._admission(settings)
         self.v1 = V1(
@@ -126,7 +128,7 @@ class Gateway:
         return Admission(self.desk, self.refills, self.upstream, self.settlements, self.template, policy)
 
     def _routes(self, settings: GatewaySettings, admission: Admission) -> Routes:
-        models, path = Models(self.upstream), self._path(settings, admission)
+        models, path = self.models, self._path(settings, admission)
         return {
             **{
                 route: {"POST": GenerationEndpoint(route, parse, path)} for route, parse in GENERATING.items()
@@ -204,6 +206,7 @@ def build_app(settings: GatewaySettings) -> FastAPI:
     readiness.add("upstream", gateway.upstream.list_models)
     app = create_app("gateway", lifespan=gateway.running, readiness=readiness)
     app.add_api_route("/metrics", gateway.metrics)
+    app.include_router(status_routes(gateway.models, gateway.slots, settings.internal_token))
     app.add_route(OPENAPI_PATH, OpenApi(settings.base_url.rstrip("/")).show)
     app.add_route(PUBLIC_KEY_PATH, PublicKey(gateway.usage).show)
     app.router.redirect_slashes = False  # /v1 is answered as it is asked, in OpenAI's shape

@@ -44,7 +44,7 @@ class Scene:
 async def scene(database: DatabaseFactory, redis_url: str, amqp_url: str) -> AsyncIterator[Scene]:
     schema, port = await database("accounts"), a_free_port()
     async with answering(Neighbours()) as neighbours:
-        urls = dict.fromkeys(("metering_url", "billing_url", "notifier_url"), neighbours.url)
+        urls = dict.fromkeys(("metering_url", "billing_url", "notifier_url", "gateway_url"), neighbours.url)
         chosen = settings(schema.url, redis_url, amqp_url, base_url=f"http://127.0.0.1:{port}", **urls)
         async with pages_at(port, chosen) as url, httpx.AsyncClient(base_url=url) as client:
             looks = await asyncpg.connect(schema.url)
@@ -61,7 +61,13 @@ async def page(scene: Scene, browser: Browser, artifacts: Path) -> AsyncIterator
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("/", "landing"), ("/docs", "docs"), ("/register", "register"), ("/dashboard", "sign-in")],
+    [
+        ("/", "landing"),
+        ("/docs", "docs"),
+        ("/register", "register"),
+        ("/dashboard", "sign-in"),
+        ("/status", "status"),
+    ],
 )
 async def test_the_public_pages(page: WatchedPage, path: str, name: str) -> None:
     await page.page.goto(path)

@@ -98,6 +98,7 @@ def settings(database_url: str, redis_url: str, amqp_url: str, **given: Any) -> 
         "metering_url": NOWHERE,
         "billing_url": NOWHERE,
         "notifier_url": NOWHERE,
+        "gateway_url": NOWHERE,
         "admin_key": ADMIN_KEY,
         "internal_token": (TOKEN,),
         "key_pepper": PEPPER,

@@ -50,7 +50,9 @@ async def alone(settings_with: SettingsFactory, redis_of_module: Redis) -> Async
 async def among_neighbours(
     settings_with: SettingsFactory, redis_of_module: Redis, neighbours_of_module: Neighbours
 ) -> AsyncIterator[Accounts]:
-    urls = dict.fromkeys(("metering_url", "billing_url", "notifier_url"), neighbours_of_module.url)
+    urls = dict.fromkeys(
+        ("metering_url", "billing_url", "notifier_url", "gateway_url"), neighbours_of_module.url
+    )
     async with serving(settings_with(**urls), redis_of_module) as accounts:
         yield accounts
 

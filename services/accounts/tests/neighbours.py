@@ -17,6 +17,7 @@ from shared.contracts.internal.billing import (
     Review,
     ReviewsReply,
 )
+from shared.contracts.internal.gateway import GatewayStatus
 from shared.contracts.internal.metering import (
     AccountsRequest,
     AccountTotals,
@@ -53,6 +54,7 @@ class Neighbours(LedgerStandIn):
     mail_door: Any = "smtp"
     decided: list[tuple[str, str]] = field(default_factory=list)
     resent: list[str] = field(default_factory=list)
+    model: str | None = "gpt-oss-20b-mxfp4.gguf"
     asked_in_vain: set[str] = field(default_factory=set)
 
     def app(self) -> FastAPI:
@@ -62,6 +64,7 @@ class Neighbours(LedgerStandIn):
         self._add_overview(app)
         self._add_sales(app)
         self._add_mails(app)
+        self._add_status(app)
         return app
 
     def _add_ledger(self, app: FastAPI) -> None:
@@ -172,6 +175,11 @@ class Neighbours(LedgerStandIn):
                 return JSONResponse(error_body("No such review.", Kind.NOT_FOUND, code="not_found"), 404)
             self.decided.append((review_id, request.decision))
             return known[review_id].purchase
+
+    def _add_status(self, app: FastAPI) -> None:
+        @app.get("/internal/status")
+        async def status() -> GatewayStatus:
+            return GatewayStatus(model=self.model, since=NOW if self.model else None, running=3, waiting=2)
 
     def _add_mails(self, app: FastAPI) -> None:
         @app.get("/internal/mail-door")

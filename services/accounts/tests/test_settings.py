@@ -13,6 +13,7 @@ GOOD = {
     "METERING_URL": "http://localhost",
     "BILLING_URL": "http://localhost",
     "NOTIFIER_URL": "http://localhost",
+    "GATEWAY_URL": "http://localhost",
     "INTERNAL_TOKEN": "token",
     "KEY_PEPPER": "p" * 32,
     "SEALING_PUBLIC_KEY": PUBLIC_KEY,
