@@ -25,14 +25,16 @@ class EndingGrant:
     expires_at: datetime
 
 
-async def lock_changed(connection: Connection, *, limit: int) -> list[Changed]:
-    """Accounts that still exist and changed since; those that another transaction has locked come later."""
+async def lock_changed(connection: Connection, *, after: AccountId, limit: int) -> list[Changed]:
+    """Accounts that still exist and changed since, in the order of their ids; those that another transaction has
+    locked come with the next round."""
     rows = await connection.fetch(
         """
         SELECT account_id, version, is_told_low, is_told_exhausted FROM accounts
-        WHERE announced_version < version AND closed_at IS NULL
-        ORDER BY account_id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED
+        WHERE announced_version < version AND closed_at IS NULL AND account_id > $1
+        ORDER BY account_id LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
         """,
+        after,
         limit,
     )
     return [

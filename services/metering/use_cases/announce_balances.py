@@ -28,24 +28,24 @@ ACCOUNTS_PER_BATCH = 100
 
 
 async def announce_balances(pool: Pool, now: datetime, *, threshold: int, trial_ending: timedelta) -> None:
-    """The outbox's relay looks for events by itself."""
-    while await _announce_changed(pool, now, threshold) == ACCOUNTS_PER_BATCH:
-        pass
-    while await _announce_ending(pool, now, trial_ending) == ACCOUNTS_PER_BATCH:
-        pass
+    """One round: who changes again meanwhile is looked at in the next. The outbox's relay looks by itself."""
+    after: AccountId | None = AccountId("")
+    while after is not None:
+        after = await _announce_changed(pool, now, threshold, after)
+    await _announce_ending(pool, now, trial_ending)
 
 
-async def _announce_changed(pool: Pool, now: datetime, threshold: int) -> int:
-    """Returns how many accounts were looked at."""
+async def _announce_changed(pool: Pool, now: datetime, threshold: int, after: AccountId) -> AccountId | None:
+    """Returns the last account that was looked at; None when there are no more."""
     async with pool.acquire() as connection, connection.transaction():
-        changed = await lock_changed(connection, limit=ACCOUNTS_PER_BATCH)
+        changed = await lock_changed(connection, after=after, limit=ACCOUNTS_PER_BATCH)
         if changed:
             available = await _available(connection, [each.account_id for each in changed], now)
             looked_at = [
                 await _look(connection, each, available[each.account_id], threshold, now) for each in changed
             ]
             await store_told(connection, looked_at)
-    return len(changed)
+    return changed[-1].account_id if changed else None
 
 
 async def _available(
@@ -77,12 +77,12 @@ async def _look(
     return Changed(account.account_id, account.version, told)
 
 
-async def _announce_ending(pool: Pool, now: datetime, within: timedelta) -> int:
+async def _announce_ending(pool: Pool, now: datetime, within: timedelta) -> None:
+    """As many as fit into a round; the rest comes with the next."""
     async with pool.acquire() as connection, connection.transaction():
         ending = await take_ending(connection, now, within=within, limit=ACCOUNTS_PER_BATCH)
         for grant in ending:
             await _publish(connection, _event_of(grant), grant.account_id, now)
-    return len(ending)
 
 
 def _event_of(grant: EndingGrant) -> TrialEnding:
