@@ -9,6 +9,7 @@ import asyncpg
 from redis.asyncio import Redis
 
 from services.metering.domain.audit.findings import Report
+from services.metering.domain.audit.table import exit_code
 from services.metering.tests.building import Books
 from services.metering.tests.gateway import Gateway
 from services.metering.tests.neighbours import Neighbours, clients
@@ -29,6 +30,7 @@ class System:
     gateway: Gateway
     redis: Redis
     neighbours: Neighbours
+    neighbours_url: str
     sources: Sources
 
     @property
@@ -63,8 +65,10 @@ class System:
         return await run_audit(replace(self.sources, **changes), lambda _: None, patience)
 
     async def findings(self, patience: Patience = AT_ONCE) -> list[str]:
-        """As `check subject: text`."""
-        return told(await self.audit(patience))
+        """As `check subject: text`; the exit code says whether there are any."""
+        report = await self.audit(patience)
+        assert exit_code(report) == (1 if told(report) else 0)
+        return told(report)
 
 
 def told(report: Report) -> list[str]:
@@ -81,7 +85,7 @@ async def system(
 ) -> AsyncIterator[System]:
     async with clients(url, url) as (accounts, billing):
         sources = Sources(books.pool, redis, amqp_url, accounts, billing)
-        yield System(books, Gateway(redis), redis, neighbours, sources)
+        yield System(books, Gateway(redis), redis, neighbours, url, sources)
 
 
 class Vandal:

@@ -1,35 +1,27 @@
 """An audit of a system that is all right finds nothing, also while it works; and says what it could not look at."""
 
 import asyncio
-import os
 import random
-import sys
 from datetime import timedelta
 
-from prometheus_client import REGISTRY
-
 from services.metering.domain.adjustments import Adjustment
-from services.metering.domain.audit.findings import Check, Report
+from services.metering.domain.audit.findings import Check
 from services.metering.domain.audit.table import as_table, exit_code
 from services.metering.domain.grants import operator_grant
-from services.metering.tests.auditing import AT_ONCE, System, Vandal, told
+from services.metering.tests.auditing import System, Vandal, told
 from services.metering.tests.building import NOON, TRIAL_END, record_for
 from services.metering.tests.buying import Order, hear
 from services.metering.tests.neighbours import NOBODY, TOKENS
 from services.metering.use_cases.adjust_balance import adjust_balance
-from services.metering.use_cases.audit.audit_generations import audit_counters
-from services.metering.use_cases.audit.keep_auditing import ScheduledAudit
 from services.metering.use_cases.audit.run_audit import Patience
 from services.metering.use_cases.close_account import close_account
 from services.metering.use_cases.collect_debts import collect_debts
 from services.metering.use_cases.expire_grants import expire_grants
 from services.metering.use_cases.grant_tokens import grant_tokens
-from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted
 from shared.http.internal import InternalClient
 from shared.ids import AccountId, new_uuid7
 from shared.redis_client import open_redis
-from tests.support.servers import ServiceDatabase
 
 WITH_PATIENCE = Patience(between_looks_seconds=0.3, in_flight_seconds=5.0)
 
@@ -178,106 +170,3 @@ async def test_without_redis_the_rest_is_checked(running: System) -> None:
     assert exit_code(report) == 2
     assert report.results[Check.REBUILD].not_checked
     assert not report.results[Check.ROWS].not_checked
-
-
-async def counters(running: System, url: str) -> Report:
-    report = Report()
-    await audit_counters(running.pool, report, (url,), "", utc_now())
-    return report
-
-
-async def test_more_posted_than_the_model_server_counted_is_a_difference(running: System) -> None:
-    url = str(running.sources.accounts._http.base_url)
-    account_id = await running.open_account()
-    running.neighbours.counters = (100, 50, 300)
-    first = await counters(running, url)
-    assert "the next audit compares" in first.results[Check.COUNTERS].note
-    running.neighbours.counters = (105, 55, 320)
-    await running.books.post(record_for(account_id, 30, admitted_at=utc_now()))
-    second = await counters(running, url)
-    assert told(second) == []
-    assert (
-        "30 tokens of completed answers are posted and 30 were counted" in second.results[Check.COUNTERS].note
-    )
-    await running.books.post(record_for(account_id, 30, admitted_at=utc_now()))
-    [prompt, completion] = told(await counters(running, url))
-    assert prompt.startswith("I4 prompt tokens: 20 posted since ")
-    assert "the model server counted 10" in prompt
-    assert completion.startswith("I4 completion tokens: 40 posted since ")
-
-
-async def test_a_model_server_that_started_anew_is_compared_from_then_on(running: System) -> None:
-    url = str(running.sources.accounts._http.base_url)
-    account_id = await running.open_account()
-    running.neighbours.counters = (100, 50, 300)
-    await counters(running, url)
-    await running.books.post(record_for(account_id, 30, admitted_at=utc_now()))
-    running.neighbours.counters = (10, 0, 20)
-    assert told(await counters(running, url)) == []
-    assert told(await counters(running, url)) == []
-
-
-async def test_a_model_server_without_counters_is_no_difference(running: System) -> None:
-    report = await counters(running, NOBODY)
-    assert (told(report), exit_code(report)) == ([], 0)
-    assert report.results[Check.COUNTERS].note == "the model server shows no counters"
-
-
-async def test_several_replicas_audit_once_and_all_show_it(running: System, vandal: Vandal) -> None:
-    await running.open_account()
-    await vandal.sql("UPDATE accounts SET balance = balance + 5")
-    long_ago = utc_now() - timedelta(hours=2)
-    replicas = [
-        ScheduledAudit(running.sources, every=timedelta(hours=1), started_at=long_ago, patience=AT_ONCE)
-        for _ in range(2)
-    ]
-    await asyncio.gather(*(replica.tick() for replica in replicas))
-    await replicas[0].tick()
-    assert await running.pool.fetchval("SELECT count(*) FROM audits") == 1
-    assert REGISTRY.get_sample_value("promptly_metering_audit_differences", {"check": "I1"}) == 1
-    assert REGISTRY.get_sample_value("promptly_metering_audit_not_checked", {"check": "I7"}) == 0
-
-
-async def test_the_first_scheduled_audit_waits_for_one_interval(running: System) -> None:
-    await ScheduledAudit(running.sources, every=timedelta(hours=1), started_at=utc_now()).tick()
-    assert await running.pool.fetchval("SELECT count(*) FROM audits") == 0
-
-
-async def test_the_command_prints_the_table_and_ends_with_its_code(
-    running: System, vandal: Vandal, schema: ServiceDatabase, redis_url: str, amqp_url: str
-) -> None:
-    account_id = await running.open_account()
-    url = str(running.sources.accounts._http.base_url)
-    environment = {
-        **os.environ,
-        "DATABASE_URL": schema.url,
-        "REDIS_URL": redis_url,
-        "AMQP_URL": amqp_url,
-        "INTERNAL_TOKEN": "internal-secret",
-        "ACCOUNTS_URL": url,
-        "BILLING_URL": url,
-    }
-    await vandal.sql("UPDATE accounts SET balance = balance + 5")
-    command = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.metering", "audit", env=environment, stdout=asyncio.subprocess.PIPE
-    )
-    printed, _ = await command.communicate()
-    assert command.returncode == 1
-    assert f"I1  account {account_id}: balance 1005, its entries sum to 1000" in printed.decode()
-    assert "1 difference. All was checked." in printed.decode()
-
-
-async def test_a_command_without_its_database_says_so(running: System) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": "postgresql://metering:x@127.0.0.1:9/gateway",
-        "REDIS_URL": "redis://127.0.0.1:9/0",
-        "AMQP_URL": "amqp://127.0.0.1:9/",
-        "INTERNAL_TOKEN": "internal-secret",
-    }
-    command = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.metering", "audit", env=environment, stderr=asyncio.subprocess.PIPE
-    )
-    _, told_why = await command.communicate()
-    assert command.returncode == 2
-    assert told_why.decode().startswith("The audit was not finished: PostgreSQL does not answer")
