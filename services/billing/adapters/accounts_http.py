@@ -4,10 +4,11 @@ from pydantic import SecretStr
 
 from services.billing.domain.buyers import Buyer
 from shared.contracts.internal.accounts import IdentifyReply
+from shared.errors import Unavailable
 from shared.http.internal import InternalClient
 from shared.ids import AccountId
 
-NOT_FOUND = 404
+OK, NOT_FOUND = 200, 404
 
 
 class Accounts:
@@ -30,7 +31,9 @@ class Accounts:
         reply = await self._client.post("/internal/identify", json=who)
         if reply.status_code == NOT_FOUND:
             return None
-        known = IdentifyReply.model_validate_json(reply.raise_for_status().content)
+        if reply.status_code != OK:
+            raise Unavailable("A part of the service does not answer as agreed. Please try again.")
+        known = IdentifyReply.model_validate_json(reply.content)
         return Buyer(AccountId(known.account_id), known.email, known.key_display, _text(known.form_token))
 
 

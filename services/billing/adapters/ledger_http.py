@@ -2,11 +2,12 @@
 
 from services.billing.domain.ledger import LedgerGrant
 from shared.contracts.internal.metering import GrantsReply
+from shared.errors import Unavailable
 from shared.http.internal import InternalClient
 from shared.ids import AccountId
 
 SOURCE_PREFIX = "purchase:"
-NOT_FOUND = 404
+OK, NOT_FOUND = 200, 404
 
 
 class Ledger:
@@ -18,7 +19,9 @@ class Ledger:
         reply = await self._client.get(f"/internal/accounts/{account_id}/grants")
         if reply.status_code == NOT_FOUND:
             return {}
-        grants = GrantsReply.model_validate_json(reply.raise_for_status().content).grants
+        if reply.status_code != OK:
+            raise Unavailable("The ledger does not answer as agreed.")
+        grants = GrantsReply.model_validate_json(reply.content).grants
         return {
             grant.source.removeprefix(SOURCE_PREFIX): LedgerGrant(grant.tokens, grant.remaining, grant.frozen)
             for grant in grants

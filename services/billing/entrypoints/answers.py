@@ -30,12 +30,13 @@ def _policy(form_targets: Sequence[str]) -> str:
 
 
 class Answers:
-    """`form_targets`: where, apart from here, a form may lead."""
+    """`form_targets`: where, apart from here, a form may lead. Nobody else is told our addresses, which hold no
+    secret; `no-referrer` would make browsers send our own forms with `Origin: null` (Fetch, "append an Origin")."""
 
     def __init__(self, form_targets: Sequence[str]) -> None:
         self._headers = {
             "content-security-policy": _policy(form_targets),
-            "referrer-policy": "no-referrer",
+            "referrer-policy": "same-origin",
             "x-content-type-options": "nosniff",
             "cache-control": "no-store",
             "vary": "accept, cookie",

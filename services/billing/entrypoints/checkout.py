@@ -19,6 +19,9 @@ from services.billing.use_cases.start_checkout import StartCheckout
 from shared.errors import Kind, PromptlyError
 from shared.ids import new_uuid7
 
+UUID_VERSION = 7
+NOT_OURS = "The order is not one of ours. Leave it out."
+
 
 class UnknownPack(PromptlyError):
     kind = Kind.INVALID
@@ -102,12 +105,17 @@ def _read_method(fields: Mapping[str, str]) -> Method | None:
 
 
 def _read_order(form: Mapping[str, str]) -> OrderId:
-    """Our page names the order that it will make, so that sending it twice makes one; a program need not."""
-    name = form.get("order")
+    """Our page names the order that it will make, so that sending it twice makes one; a program need not. Orders
+    are listed by id: only ids like ours, which sort by time."""
+    if not form.get("order"):
+        return OrderId(new_uuid7())
     try:
-        return OrderId(UUID(name) if name else new_uuid7())
+        order_id = UUID(form["order"])
     except ValueError as error:
-        raise UnknownOrder("The order is not one of ours. Leave it out.", param="order") from error
+        raise UnknownOrder(NOT_OURS, param="order") from error
+    if order_id.version != UUID_VERSION:
+        raise UnknownOrder(NOT_OURS, param="order")
+    return OrderId(order_id)
 
 
 def _shown_pack(pack: Pack) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Buying: who may, what is made, what the provider hears, and what happens when it fails."""
 
 import json
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -145,6 +146,14 @@ async def test_the_same_form_sent_twice_makes_one_order_and_one_checkout(shop: S
         await shop.database.fetchval("SELECT count(*) FROM orders WHERE account_id = $1", customer.account_id)
         == 1
     )
+
+
+@pytest.mark.parametrize("order", ["nonsense", "00000000-0000-0000-0000-000000000000", str(uuid4())])
+async def test_only_a_page_of_ours_names_orders(shop: Shop, order: str) -> None:
+    _, key = shop.neighbours.new_customer()
+    data = {"pack": "standard", "method": "stripe", "key": key, "order": order}
+    reply = await shop.client.post("/checkout", data=data, headers=PROGRAM)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "unknown_order")
 
 
 async def test_another_account_cannot_take_over_an_order(shop: Shop) -> None:

@@ -71,7 +71,7 @@ async def test_a_person_is_refused_by_a_page(client: httpx.AsyncClient, query: d
     page = await client.get("/checkout", params=query, headers=PERSON)
     assert page.status_code in (400, 503)
     assert page.headers["content-type"].startswith("text/html")
-    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["referrer-policy"] == "same-origin"
     assert "<b>" not in page.text
 
 
