@@ -67,7 +67,8 @@ class UsageRow(Message):
 
 class UsageReport(Message):
     """`GET /usage/report?group_by=day|model|key&since=&until=&cursor=&limit=`: UTC instants, `since` inside and
-    `until` outside; days newest first, models and keys by name. `next_cursor` is opaque and None at the end."""
+    `until` outside; days newest first, models and keys by name. `next_cursor` is opaque and None at the end;
+    it brings its own `since` and `until`."""
 
     group_by: GroupBy
     since: AwareDatetime
@@ -97,7 +98,8 @@ class Receipt(Message):
 
 
 class ReceiptPage(Message):
-    """`GET /usage/requests?since=&until=&key_id=&model=&cursor=&limit=`: newest first."""
+    """`GET /usage/requests?since=&until=&key_id=&model=&cursor=&limit=`: newest first. `next_cursor` brings its own
+    `since` and `until`."""
 
     since: AwareDatetime
     until: AwareDatetime
@@ -198,14 +200,15 @@ class TotalsReply(Message):
 
 
 class RankedAccounts(Message):
-    """`GET /internal/accounts?order_by=balance|usage&descending=&offset=&limit=`: account ids in that order."""
+    """`GET /internal/accounts?order_by=balance|usage&descending=&offset=&limit=`: account ids in that order, as last
+    summed up: seconds ago, with 100,000 accounts up to a few minutes. Closed accounts are not among them."""
 
     account_ids: tuple[str, ...]
     total: int
 
 
 class SystemTotals(Message):
-    """`GET /internal/totals?days=30`: all accounts together."""
+    """`GET /internal/totals?days=30`: all accounts together, as last summed up (see RankedAccounts)."""
 
     accounts: int
     tokens_available: int
