@@ -11,6 +11,7 @@ from typing import Any, Self
 import httpx
 from pydantic import SecretStr
 
+from services.gateway.domain.counts import tokens_of
 from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut, UpstreamUnreachable
 from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.model_names import file_name
@@ -121,7 +122,7 @@ class HttpxUpstream:
         if not isinstance(models, list):
             raise UpstreamFailed("The model server does not say which model it has.")
         return [
-            Model(file_name(str(model["id"])), int(model.get("created") or 0), _context_of(model))
+            Model(file_name(str(model["id"])), _created_at(model), _context_of(model))
             for model in models
             if isinstance(model, dict) and "id" in model
         ]
@@ -153,6 +154,13 @@ def _translated() -> Iterator[None]:
         raise UpstreamFailed("The model server cannot be reached, or broke off.") from error
 
 
+def _created_at(model: dict[str, Any]) -> int:
+    match model:
+        case {"created": int(seconds)}:
+            return seconds
+    return 0
+
+
 def _context_of(model: dict[str, Any]) -> int | None:
     """llama-server tells that of one slot."""
     match model:
@@ -167,8 +175,8 @@ def _tokens_in(reply: httpx.Response) -> int:
     if reply.content.startswith(TOKEN_IDS):
         ids = reply.content[len(TOKEN_IDS) :]
         return 0 if ids.startswith(b"]") else ids.count(b",") + 1
-    tokens = _json_object(reply).get("input_tokens")
-    if not isinstance(tokens, int):
+    tokens = tokens_of(_json_object(reply).get("input_tokens"))
+    if tokens is None:
         raise UpstreamFailed("The model server could not count the prompt.")
     return tokens
 
@@ -176,6 +184,6 @@ def _tokens_in(reply: httpx.Response) -> int:
 def _json_object(reply: httpx.Response) -> dict[str, Any]:
     try:
         answer = reply.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UpstreamFailed("The model server's answer could not be read.") from error
     return answer if isinstance(answer, dict) else {}

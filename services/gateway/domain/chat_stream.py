@@ -52,7 +52,10 @@ class ChatStream:
         """The final usage, else the last timings, else None: nothing has been generated that we know of."""
         if self._usage is not None or not self._timings:
             return self._usage
-        return counts_of_timings(json.loads(self._timings))
+        try:
+            return counts_of_timings(json.loads(self._timings))
+        except ValueError:  # cut out unread: an upstream that writes no JSON says nothing
+            return None
 
     def broken_by(self, error: ErrorBody) -> bytes:
         """One frame, and no [DONE]."""
