@@ -86,7 +86,7 @@ def test_a_system_is_started_killed_started_again_and_stopped(commands: Commands
     with commands.running() as (supervisor, _):
         status = commands.run("status")
         assert status.returncode == 0, status.stdout
-        assert len(re.findall(r"  ok  ", status.stdout)) == 11
+        assert len(re.findall(r"  ok  ", status.stdout)) == 12
         key = commands.run("key", "newcomer@example.com")
         assert re.fullmatch(r"sk-[0-9A-Za-z]{44,}\n", key.stdout), key.stderr
         supervisor.send_signal(signal.SIGKILL)
