@@ -39,8 +39,10 @@ local function price(account, window)
   local free = spendable - tonumber(account.held)
   local want = prompt + completion
   if want <= free then return want end
+  local least = math.min(completion, 1) -- beside a prompt, which has a token at least: below that, why count?
+  if spendable < 1 + least then return nil, refused('balance_exhausted', 0, window) end
   if want > spendable and prompt_count == 'bound' then return nil, unanswered({'count_needed'}, window) end
-  if spendable < prompt + math.min(completion, 1) then return nil, refused('balance_exhausted', 0, window) end
+  if spendable < prompt + least then return nil, refused('balance_exhausted', 0, window) end
   want = math.min(want, spendable)
   if want <= free then return want end
   return nil, refused('balance_held', TRY_AGAIN_MS, window)

@@ -134,9 +134,12 @@ class Desk:
         want = prompt + completion
         if want <= self.free:
             return want
+        least = 1 if completion else 0
+        if self.spendable < 1 + least:
+            return Refusal.BALANCE_EXHAUSTED
         if want > self.spendable and prompt_count is PromptCount.BOUND:
             return "count_needed"
-        if self.spendable < prompt + (1 if completion else 0):
+        if self.spendable < prompt + least:
             return Refusal.BALANCE_EXHAUSTED
         wanted = min(want, self.spendable)
         return wanted if wanted <= self.free else Refusal.BALANCE_HELD

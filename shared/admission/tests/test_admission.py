@@ -139,6 +139,16 @@ async def test_a_bound_that_does_not_fit_asks_for_the_count(desk: AdmissionDesk,
     assert held_by(await desk.admit_again(request_for(5, 20))) == 25
 
 
+@pytest.mark.parametrize("posted", [-5, 0, 1])
+async def test_who_cannot_pay_for_any_prompt_is_refused_uncounted(
+    desk: AdmissionDesk, redis: Redis, posted: int
+) -> None:
+    """A refusal takes no place in the key's minute: whoever has spent everything could have the model server
+    count prompts for ever, and would hear that it is down instead of 402."""
+    await open_account(redis, posted=posted)
+    assert refusal_of(await admit(desk, request_for(10, 20, prompt_count=BOUND))) == EXHAUSTED
+
+
 async def test_without_room_for_one_token_the_balance_is_exhausted(desk: AdmissionDesk, redis: Redis) -> None:
     await open_account(redis, posted=10)
     assert refusal_of(await admit(desk, request_for(10, 20))) == EXHAUSTED
