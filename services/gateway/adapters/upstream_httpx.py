@@ -4,6 +4,7 @@ Leaving `open_answer` closes the connection when the body has not been read to i
 the generation. Nothing is sent twice.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, Self
@@ -28,6 +29,8 @@ HEALTH_TIMEOUT_SECONDS = 1.5
 ANSWER_BYTES_MAX = 64 << 20
 SPARE_CONNECTIONS = 16
 """Beside the running generations: counts, model lists, probes."""
+COUNTS_AT_ONCE_MAX = 12
+"""Long prompts are counted for seconds, at no cost to who sends them: they take no connection of a generation."""
 KEPT_CONNECTIONS = 0
 """llama-server closes kept connections without notice, some in the moment of the next request (5 of 210
 requests in a trial), and a generation must not be sent twice: so each has a connection of its own."""
@@ -77,6 +80,7 @@ class HttpxUpstream:
             ),
             trust_env=False,
         )
+        self._counting = asyncio.Semaphore(COUNTS_AT_ONCE_MAX)
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,8 +113,9 @@ class HttpxUpstream:
         return reply.status_code < 500
 
     async def count_prompt(self, call: UpstreamCall) -> int:
-        with _translated():
-            reply = await self._http.post(call.path, content=call.body, timeout=SHORT_TIMEOUT_SECONDS)
+        async with self._counting:
+            with _translated():
+                reply = await self._http.post(call.path, content=call.body, timeout=SHORT_TIMEOUT_SECONDS)
         if reply.status_code != 200:
             raise refusal_told(reply.status_code, reply.content, call)
         return _tokens_in(reply)

@@ -1,5 +1,7 @@
-"""What an upstream says that no honest one would: it may cost the operator, but never this process or its books."""
+"""What an upstream says or does that no honest one would: it may cost the operator, but never this process, its
+books, or the requests of others."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -74,3 +76,33 @@ async def test_a_list_of_models_too_deep_to_read_is_a_failure() -> None:
     async with upstream_that_says(b"[" * 100_000) as upstream:
         with pytest.raises(UpstreamFailed):
             await upstream.list_models()
+
+
+class Nobody:
+    """Works."""
+
+    def begin_generating(self) -> None: ...
+
+    def stop_generating(self) -> None: ...
+
+
+async def test_prompts_that_take_long_to_count_take_no_place_of_a_generation() -> None:
+    """Counting costs nothing, and who cannot pay may ask for it again and again."""
+
+    async def hang(_: Request) -> Response:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError("nobody answers")
+
+    async def say(_: Request) -> Response:
+        return Response(b"an answer")
+
+    app = Starlette(routes=[Route("/count", hang, methods=["POST"]), Route("/say", say, methods=["POST"])])
+    async with serving(app) as url, HttpxUpstream(url, None, concurrency=1, timeout_seconds=5) as upstream:
+        count, answer = (UpstreamCall(path, b"{}", "messages") for path in ("/count", "/say"))
+        counts = [asyncio.create_task(upstream.count_prompt(count)) for _ in range(40)]
+        await asyncio.wait(counts, timeout=0.3)
+        async with asyncio.timeout(3), upstream.open_answer(answer, Nobody()) as reply:
+            assert await reply.read() == b"an answer"
+        for counting in counts:
+            counting.cancel()
+        await asyncio.wait(counts)
