@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
 from services.gateway.domain.charge import Ending
@@ -14,6 +15,7 @@ from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.counts import Counts
 from services.gateway.domain.generation import CompletionLimits, WholeAnswer
 from services.gateway.tests.support.accounts import Account, available, held, nothing_is_held
+from services.gateway.use_cases import settle
 from services.gateway.use_cases.lease import Lease
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.relay_stream import StreamRelay
@@ -23,9 +25,11 @@ from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.unconfirmed import Unconfirmed
 from shared.admission.decisions import Admitted, CallKind, HoldRequest, PromptCount
 from shared.admission.desk import AdmissionDesk
+from shared.api_keys import new_account_id
 from shared.clock import utc_now
 from shared.contracts.gateway import UsageRecord
 from shared.ids import new_request_id
+from shared.redis_client import open_redis
 
 BODY = b'{"messages":[{"role":"user","content":"Hi"}]}'
 
@@ -112,6 +116,29 @@ async def test_work_that_is_closed_like_a_generator_releases_its_hold(
         work.close()
     await nothing_is_held(redis, account)
     assert await available(redis, account) == 100_000
+
+
+async def test_so_many_releases_wait_for_a_redis_that_is_away_and_no_more(
+    open_requests: OpenRequests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without Redis nobody is limited, and every request that it did not answer would leave one behind."""
+    monkeypatch.setattr(settle, "UNANSWERED_MAX", 2)
+    monkeypatch.setattr(settle, "RETRY_DELAYS_SECONDS", ())
+    tasks, account_id = Tasks(), new_account_id()
+    async with (
+        open_redis("redis://127.0.0.1:1") as nowhere,
+        HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream,
+    ):
+        desk = AdmissionDesk(nowhere)
+        unconfirmed = Unconfirmed(nowhere, desk)
+        settlements = Settlements(desk, upstream, open_requests, unconfirmed, never_published, tasks, utc_now)
+        for left_at_once in (3, 3):  # those that were given up have made room
+            with capture_logs() as told:
+                for _ in range(5):
+                    settlements.release_unanswered(account_id, new_request_id())
+                await tasks.drain(5)
+            reasons = [line["reason"] for line in told if line["event"] == "hold_left_to_the_sweeper"]
+            assert (len(reasons), reasons.count("too_many_unanswered")) == (5, left_at_once)
 
 
 async def test_the_first_ending_counts(

@@ -1,15 +1,24 @@
 """Stopping: what runs may finish, what is owed is settled and published before the process ends."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from redis.asyncio import Redis
+from starlette.types import Receive, Scope, Send
 
-from services.gateway.app import build_app
+from services.gateway.app import Gateway, build_app
 from services.gateway.tests.conftest import SettingsFactory
-from services.gateway.tests.support.accounts import Account, available, held, open_account
+from services.gateway.tests.support.accounts import (
+    Account,
+    available,
+    held,
+    nothing_is_held,
+    open_account,
+)
 from services.gateway.tests.support.chat import (
     CHAT,
     QUESTION,
@@ -20,8 +29,16 @@ from services.gateway.tests.support.chat import (
 from services.gateway.tests.support.serving import serving
 from services.gateway.tests.support.usage import UsageListener
 from shared.contracts.gateway import Outcome
+from shared.ids import new_request_id
 from tests.support.eventually import eventually
+from tests.support.tcp_proxy import TcpProxy
 from tests.support.upstream import PARIS, Script, StandInUpstream
+
+
+@pytest.fixture
+async def redis_line(redis_url: str) -> AsyncIterator[TcpProxy]:
+    async with TcpProxy(redis_url) as line:
+        yield line
 
 
 async def test_running_answers_finish_and_are_published(
@@ -98,3 +115,39 @@ async def test_what_still_waits_when_time_is_up_is_told_to_come_again(
 
 async def is_held(redis: Redis, account: Account) -> bool:
     return await held(redis, account) > 0
+
+
+async def test_an_admission_that_is_cut_off_leaves_no_hold(
+    settings_with: SettingsFactory,
+    redis_line: TcpProxy,
+    account: Account,
+    redis: Redis,
+    upstream: StandInUpstream,
+) -> None:
+    """Cancelled when the script had run and nobody had heard its answer."""
+    gateway = Gateway(settings_with(redis_url=redis_line.url))
+
+    async def v1(scope: Scope, receive: Receive, send: Send) -> None:
+        await gateway.v1({**scope, "state": {"request_id": new_request_id()}}, receive, send)
+
+    async def is_ready() -> bool:
+        return gateway.template.bound_holds
+
+    async def is_held() -> bool:
+        return await held(redis, account) > 0
+
+    async with (
+        gateway.running(FastAPI()),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=v1), base_url="http://gateway") as client,
+    ):
+        await eventually(is_ready)
+        assert (await client.get("/v1/balance", headers=account.headers)).status_code == 200
+        redis_line.lose_answers()
+        call = asyncio.create_task(client.post(CHAT, json=QUESTION, headers=account.headers))
+        await eventually(is_held)
+        call.cancel()
+        await asyncio.wait({call})
+        await redis_line.cut()
+        await redis_line.mend()
+        await nothing_is_held(redis, account)
+    assert upstream.generations == []

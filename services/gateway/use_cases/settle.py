@@ -27,6 +27,8 @@ from shared.ids import AccountId, RequestId
 
 RETRY_DELAYS_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
 """Of a release: a minute; then the hold goes stale and metering settles it from its last checkpoint."""
+UNANSWERED_MAX = 10_000
+"""Releases that wait for Redis; without it nobody is limited. A hold beyond that is swept, at no charge."""
 DIRECT_TIMEOUT_SECONDS = 3.0
 """A whole answer waits for it, so it is short; the record is not lost with it."""
 
@@ -62,6 +64,7 @@ class Settlements:
         self._publish_directly = publish_directly
         self._tasks = tasks
         self._clock = clock
+        self._unanswered = 0
 
     def run(self, request: OpenRequest, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """The task of an open request. `work` settles it, whichever way it ends; one that is cancelled before
@@ -82,7 +85,17 @@ class Settlements:
 
     def release_unanswered(self, account_id: AccountId, request_id: RequestId) -> None:
         """The desk's reply was lost: should there be a hold, it ends."""
-        self._tasks.start(self._until_done(lambda: self._desk.release(account_id, request_id)))
+        if self._unanswered >= UNANSWERED_MAX:
+            log.warning("hold_left_to_the_sweeper", reason="too_many_unanswered")
+            return
+        self._unanswered += 1
+        self._tasks.start(self._release_unanswered(account_id, request_id))
+
+    async def _release_unanswered(self, account_id: AccountId, request_id: RequestId) -> None:
+        try:
+            await self._until_done(lambda: self._desk.release(account_id, request_id))
+        finally:
+            self._unanswered -= 1
 
     async def _end(self, request: OpenRequest, ending: Ending) -> None:
         try:
