@@ -39,6 +39,18 @@ def redis_url(servers: Servers) -> Iterator[str]:
         yield url
 
 
+def other_database(redis_url: str) -> str:
+    return redis_url.rpartition("/")[0] + "/9"
+
+
+@pytest.fixture
+async def other_redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A database that no running gateway reads."""
+    async with Redis.from_url(other_database(redis_url)) as client:
+        await client.flushdb()
+        yield client
+
+
 @pytest.fixture(scope="session")
 async def one_upstream() -> AsyncIterator[StandInUpstream]:
     async with running_upstream() as running:
