@@ -1,7 +1,7 @@
 """An account whose requests run while its balance is lowered, over the real ledger and the real scripts.
 
-Purchases that are reversed and frozen, deductions that stop halfway, grants that end, a Redis that is lost, with
-requests admitted, settled, posted and mirrored in between, late and again.
+Purchases that are reversed and frozen, deductions that stop halfway, grants that end, an account that is deleted, a
+Redis that is lost, with requests admitted, settled, posted and mirrored in between, late and again.
 """
 
 import asyncio
@@ -13,16 +13,11 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from redis.asyncio import Redis
 
 from services.metering.adapters.lowerings_postgres import begin_lowering
+from services.metering.domain.accounts import AccountDeletedBefore
 from services.metering.domain.adjustments import Adjustment, InsufficientBalance
 from services.metering.domain.grants import operator_grant
 from services.metering.tests.building import Books, record_for
@@ -31,12 +26,14 @@ from services.metering.tests.ending import end_grants
 from services.metering.tests.gateway import Gateway, checkpoint_for, end_the_wait
 from services.metering.use_cases import adjust_balance, collect_debts, expire_grants
 from services.metering.use_cases.change_account import change_account
+from services.metering.use_cases.close_account import close_account
 from services.metering.use_cases.grant_tokens import grant_tokens
 from services.metering.use_cases.mirror_accounts import mirror_account, mirror_changed_accounts
 from shared.admission.decisions import Admitted, Checkpoint
 from shared.admission.lower import Held, lower
 from shared.admission.mirror import IsOpen
 from shared.clock import utc_now
+from shared.contracts.accounts import AccountDeleted
 from shared.contracts.gateway import UsageRecord
 from shared.ids import AccountId, RequestId, new_uuid7
 from shared.postgres import Pool
@@ -130,22 +127,31 @@ class RunningRequests(RuleBasedStateMachine):
     def fall_asleep(self, count: int) -> None:
         """The process of a deduction stands still between its hold and its posting."""
         adjustment = Adjustment(new_uuid7(), self.account_id, -count, "by hand")
-        lowering = adjust_balance.Lowering(self.run(self._begin(adjustment)), adjustment)
-        if self.run(lower(self.world.redis, self.account_id, lowering.lowering_id, count)) == Held():
-            self.asleep.append(lowering)
+        with suppress(AccountDeletedBefore):
+            lowering = adjust_balance.Lowering(self.run(self._begin(adjustment)), adjustment)
+            if self.run(lower(self.world.redis, self.account_id, lowering.lowering_id, count)) == Held():
+                self.asleep.append(lowering)
 
     @precondition(lambda self: self.asleep)
     @rule(at=which)
     def wake_up(self, at: int) -> None:
         """It does not know what happened meanwhile."""
         lowering = self.asleep.pop(at % len(self.asleep))
-        self.run(adjust_balance._post(self.world.pool, lowering, utc_now()))
+        with suppress(AccountDeletedBefore):
+            self.run(adjust_balance._post(self.world.pool, lowering, utc_now()))
 
     @precondition(lambda self: self.asleep)
     @rule(at=which)
     def come_again(self, at: int) -> None:
         """Somebody asks for the same, while it sleeps or is dead."""
         self._adjust(self.asleep[at % len(self.asleep)].adjustment)
+
+    @rule(chance=which)
+    def delete(self, chance: int = 0) -> None:
+        """Seldom: little happens afterwards."""
+        if chance == 0:
+            event = AccountDeleted(account_id=self.account_id)
+            self.run(close_account(self.world.pool, new_uuid7(), event, utc_now()))
 
     @rule()
     def give_up(self) -> None:
@@ -163,7 +169,8 @@ class RunningRequests(RuleBasedStateMachine):
         given = operator_grant(
             self.account_id, new_uuid7(), count, expires_at=now + timedelta(days=1), now=now
         )
-        self.run(grant_tokens(self.world.pool, given, reason="by hand", now=now))
+        with suppress(AccountDeletedBefore):
+            self.run(grant_tokens(self.world.pool, given, reason="by hand", now=now))
 
     @rule()
     def grants_end(self) -> None:
@@ -211,7 +218,7 @@ class RunningRequests(RuleBasedStateMachine):
 
     def _adjust(self, adjustment: Adjustment) -> None:
         action = adjust_balance.adjust_balance(self.world.pool, self.world.redis, adjustment, utc_now())
-        with suppress(InsufficientBalance):
+        with suppress(InsufficientBalance, AccountDeletedBefore):
             self.run(action)
 
     async def _begin(self, adjustment: Adjustment) -> UUID:

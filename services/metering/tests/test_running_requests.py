@@ -121,3 +121,25 @@ def test_without_this_rule_a_request_goes_unpaid(
     monkeypatch.setattr(module, name, without)
     with pytest.raises(AssertionError):
         use_while_it_happens(machine(), happens)
+
+
+def test_a_request_that_runs_when_its_account_is_deleted_is_paid_before_what_the_account_owes(
+    machine: type[RunningRequests],
+) -> None:
+    """Redis is told that a deleted account has nothing: that is not how much of it nobody uses."""
+    account = machine()
+    account.register(trial=10, paid=90)
+    account.admit(100)
+    account.settle(0, 1.0)
+    account.post(0)
+    account.buy(50)
+    account.mirror()
+    account.admit(40)
+    account.reverse(0, 90, 1)
+    account.delete()
+    account.mirror()
+    account.collect()
+    account.settle(0, 1.0)
+    account.post(0)
+    account.every_request_was_paid()
+    account.teardown()

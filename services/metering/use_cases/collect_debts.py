@@ -5,6 +5,7 @@ what Redis shows of that very version of the account, the tokens that nobody hel
 as reversed; who was admitted before finds the rest. Until then it comes off the balance, and off every payment.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from redis.asyncio import Redis
@@ -17,9 +18,10 @@ from services.metering.adapters.purchases_postgres import (
     list_owing,
     store_purchase,
 )
-from services.metering.domain.balances import frozen_in
+from services.metering.domain.balances import spendable_paid
 from services.metering.domain.entries import Entry
-from services.metering.domain.purchases import after, collect, spent_from
+from services.metering.domain.grants import Grant
+from services.metering.domain.purchases import Purchase, after, collect, spent_from
 from services.metering.use_cases.mirror_accounts import mirror_account
 from shared.admission.lower import Room, read_room
 from shared.ids import AccountId
@@ -42,13 +44,15 @@ async def collect_debts(pool: Pool, redis: Redis, now: datetime) -> None:
 
 
 async def _collect(pool: Pool, account_id: AccountId, room: Room, now: datetime) -> None:
+    """`room` is of what Redis was told: nothing for a deleted account, else without what is frozen or owed."""
     async with pool.acquire() as connection, connection.transaction():
         account = await lock_account(connection, account_id)
         if account is None or account.version != room.version:
             return
         grants = (await list_open_grants(connection, [account_id]))[account_id]
         owing = await list_owing(connection, account_id)
-        unused = room.unused + sum(purchase.owed for purchase in owing) + frozen_in(grants)
+        told = 0 if account.closed_at is not None else spendable_paid(grants) - _owed(owing)
+        unused = room.unused + _paid(grants) - told
         entries: list[Entry] = []
         for purchase in owing:
             at_most = unused + sum(entry.tokens for entry in entries)
@@ -57,3 +61,11 @@ async def _collect(pool: Pool, account_id: AccountId, room: Room, now: datetime)
             entries += taken
         if entries:
             await post_entries(connection, {account_id: entries}, now)
+
+
+def _paid(grants: Iterable[Grant]) -> int:
+    return sum(grant.remaining for grant in grants if grant.is_paid)
+
+
+def _owed(purchases: Iterable[Purchase]) -> int:
+    return sum(purchase.owed for purchase in purchases)
