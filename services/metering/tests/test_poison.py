@@ -154,6 +154,7 @@ async def test_everything_shuffled_and_doubled_ends_in_the_same_books(
 async def test_what_is_posted_and_what_is_set_aside_is_counted(metering: Metering) -> None:
     account_id, before = new_account_id(), counted()
     await metering.hear(registered(account_id))
+    await metering.will_show(account_id, 1000)
     await metering.hear(batch(record_for(account_id, 10), record_for(account_id, 5, request_id=uuid4())))
     await metering.will_park(1)
     assert counted() == (before[0] + 1, before[1] + 1)
