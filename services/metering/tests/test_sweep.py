@@ -10,8 +10,9 @@ from services.metering.tests.gateway import Gateway
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
 from shared.admission.decisions import CallKind
-from shared.admission.keys import AccountKeys
+from shared.admission.keys import EPOCH_MARKER, AccountKeys
 from shared.contracts.gateway import Outcome
+from shared.ids import AccountId, RequestId
 from shared.redis_client import open_redis
 
 
@@ -33,6 +34,32 @@ async def test_a_hold_with_a_recent_heartbeat_is_left_alone(
     await sweep_stale_holds(redis)
     assert await gateway.open_ids(account_id) == {request_id}
     assert await gateway.publish() == []
+
+
+async def fall_silent(redis: Redis, account_id: AccountId, request_id: RequestId, silent_ms: int) -> None:
+    """Its last heartbeat was so long ago."""
+    names = AccountKeys(account_id)
+    packed = await redis.hget(names.holds, request_id)
+    assert isinstance(packed, bytes)
+    tokens, admitted_at, heartbeat_at, rest = packed.split(b"|", 3)
+    at_ms = int(heartbeat_at) - silent_ms
+    await redis.hset(names.holds, request_id, b"|".join([tokens, admitted_at, b"%d" % at_ms, rest]).decode())
+    await redis.zadd(names.leases, {f"{account_id}/{request_id}": at_ms})
+
+
+async def test_after_a_redis_that_was_away_no_silence_is_a_sign(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    """Nobody could reach it: swept at once, every running stream would be cut and its money spent again."""
+    account_id = await gateway.open_account(books)
+    request_id = await gateway.admit(account_id, 100)
+    await fall_silent(redis, account_id, request_id, 60_000)
+    await redis.delete(EPOCH_MARKER)
+    await sweep_stale_holds(redis)
+    assert await gateway.publish() == []
+    await redis.hincrby(EPOCH_MARKER, "since", -60_000)
+    await sweep_stale_holds(redis)
+    assert len(await gateway.publish()) == 1
 
 
 async def test_a_stale_stream_is_charged_its_last_checkpoint(
