@@ -15,9 +15,8 @@ class Mails:
         return found.mails if found else ()
 
     async def list_refused(self) -> tuple[notifier.MailSeen, ...]:
-        return read(
-            await self._client.get("/internal/mails", {"state": "refused"}), notifier.MailsReply
-        ).mails
+        """Those that ended without arriving, for whatever reason."""
+        return read(await self._client.get("/internal/mails/failed"), notifier.MailsReply).mails
 
     async def resend(self, mail_id: str) -> None:
         """Raises RefusedThere: unknown, or nothing left to send."""
@@ -25,4 +24,8 @@ class Mails:
 
     async def go_to_a_folder(self) -> bool:
         """True while the operator has not set a mail server."""
-        return read(await self._client.get("/internal/mail-door"), notifier.MailDoor).goes_to == "folder"
+        return (await self.door()).goes_to == "folder"
+
+    async def door(self) -> notifier.MailDoor:
+        """Where mails go, and what is wrong with the way out."""
+        return read(await self._client.get("/internal/mail-door"), notifier.MailDoor)

@@ -10,7 +10,7 @@ from services.accounts.domain.dashboard import UsageDay, chart_of
 from services.accounts.domain.users import SortBy, read_query
 from services.accounts.entrypoints.admin_door import AdminDoor, Admitted, NotSignedIn
 from services.accounts.entrypoints.pages import Pages
-from services.accounts.entrypoints.requests import read_form, wants_json
+from services.accounts.entrypoints.requests import FormTooLarge, NotAForm, read_form, wants_json
 from services.accounts.use_cases.find_users import FindUsers
 from services.accounts.use_cases.read_overview import ACTIONS_PER_PAGE, ReadOverview
 from services.accounts.use_cases.read_user import NoSuchUser, ReadUser
@@ -70,9 +70,12 @@ class AdminPages:
 
     async def sign_in(self, request: Request) -> Response:
         """A browser goes on to the page, so that reloading it sends no key again."""
-        key = (await read_form(request)).get("key", "")
+        self._door.require_network(request)
         try:
+            key = (await read_form(request)).get("key", "")
             admitted = await self._door.admit_visitor(request, key=key)
+        except (NotAForm, FormTooLarge):
+            return self._ask_for_key(request, NotSignedIn("This needs the admin key."))
         except NotSignedIn as error:
             return self._ask_for_key(request, error)
         if request.headers.get("sec-fetch-site") == "same-origin" and admitted.new_session:
@@ -139,7 +142,12 @@ class AdminPages:
     async def mails(self, _: Request, admitted: Admitted, *, notice: str | None = None) -> Response:
         mails = await self._read_overview.refused_mails()
         return self._pages.render(
-            "admin_mails.html", admitted=admitted, mails=mails, notice=notice, new_action_id=new_uuid7
+            "admin_mails.html",
+            admitted=admitted,
+            mails=mails,
+            mail_door=await self._read_overview.mail_door(),
+            notice=notice,
+            new_action_id=new_uuid7,
         )
 
     async def audit(self, request: Request, admitted: Admitted) -> Response:

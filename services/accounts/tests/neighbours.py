@@ -52,6 +52,7 @@ class Neighbours(LedgerStandIn):
     mails: list[MailSeen] = field(default_factory=list)
     methods: tuple[Any, ...] = ("stripe",)
     mail_door: Any = "smtp"
+    mail_fault: str | None = None
     decided: list[tuple[str, str]] = field(default_factory=list)
     resent: list[str] = field(default_factory=list)
     model: str | None = "gpt-oss-20b-mxfp4.gguf"
@@ -184,13 +185,13 @@ class Neighbours(LedgerStandIn):
     def _add_mails(self, app: FastAPI) -> None:
         @app.get("/internal/mail-door")
         async def door() -> MailDoor:
-            return MailDoor(goes_to=self.mail_door)
+            return MailDoor(goes_to=self.mail_door, fault=self.mail_fault)
 
         @app.get("/internal/accounts/{account_id}/mails")
         async def mails_of(account_id: str) -> MailsReply:
             return MailsReply(mails=tuple(each for each in self.mails if each.account_id == account_id))
 
-        @app.get("/internal/mails")
+        @app.get("/internal/mails/failed")
         async def mails() -> MailsReply:
             return MailsReply(mails=tuple(self.mails))
 

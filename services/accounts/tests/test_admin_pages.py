@@ -121,6 +121,17 @@ async def test_empty_pages_say_that_nothing_waits(panel: Accounts) -> None:
     assert "Every mail was accepted." in await page_of(panel, "/admin/mails")
 
 
+@pytest.mark.parametrize("path", ["/admin", "/admin/mails"])
+async def test_the_panel_says_where_mails_go_and_what_is_wrong(
+    panel: Accounts, neighbours: Neighbours, path: str
+) -> None:
+    assert "MAIL_DIR" not in await page_of(panel, path)
+    neighbours.mail_door, neighbours.mail_fault = "folder", "<b>check SMTP_HOST"
+    page = await page_of(panel, path)
+    assert "MAIL_DIR" in page
+    assert "&lt;b&gt;check SMTP_HOST" in page
+
+
 async def test_every_page_lives_on_when_the_others_are_down(accounts: Accounts) -> None:
     key = await accounts.new_key("alone@example.com")
     user_id = str(await number_of(accounts, key))

@@ -14,7 +14,7 @@ from services.accounts.use_cases.audit import Audit
 from services.accounts.use_cases.partly import or_none
 from shared.contracts.internal.billing import Review
 from shared.contracts.internal.metering import SystemTotals
-from shared.contracts.internal.notifier import MailSeen
+from shared.contracts.internal.notifier import MailDoor, MailSeen
 from shared.postgres import Pool
 
 ACTIONS_PER_PAGE = 50
@@ -29,6 +29,7 @@ class Overview:
     totals: SystemTotals | None
     reviews_open: int | None
     mails_refused: int | None
+    mail_door: MailDoor | None
     read_at: datetime
 
 
@@ -41,19 +42,23 @@ class ReadOverview:
     audit: Audit
 
     async def overview(self, now: datetime) -> Overview:
-        count, totals, reviews, mails = await asyncio.gather(
+        count, totals, reviews, mails, door = await asyncio.gather(
             users.count_users(self.pool, ""),
             or_none(self.ledger.system_totals(days=DAYS_SHOWN)),
             self.reviews(),
             self.refused_mails(),
+            self.mail_door(),
         )
-        return Overview(count, totals, _length(reviews), _length(mails), now)
+        return Overview(count, totals, _length(reviews), _length(mails), door, now)
 
     async def reviews(self) -> tuple[Review, ...] | None:
         return await or_none(self.sales.list_reviews())
 
     async def refused_mails(self) -> tuple[MailSeen, ...] | None:
         return await or_none(self.mails.list_refused())
+
+    async def mail_door(self) -> MailDoor | None:
+        return await or_none(self.mails.door())
 
     async def actions(self, *, page: int) -> list[ActionSeen]:
         """One more than a page shows, where there is another."""
