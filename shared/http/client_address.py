@@ -1,6 +1,7 @@
 """Who is calling: the right-most X-Forwarded-For entry outside TRUSTED_PROXIES, else the peer.
 
-uvicorn's proxy headers stay off; this is the only reading of the header (DESIGN section 3).
+An entry that is no address is nobody's: taken for the proxy that passed it on, it would stand inside the
+operator's networks. uvicorn's proxy headers stay off; this is the only reading of the header (DESIGN section 3).
 """
 
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ def client_address(scope: Scope, trusted_proxies: tuple[Network, ...]) -> str:
         return str(peer)
     for entry in reversed(_forwarded(scope["headers"])):
         if not is_within(entry, trusted_proxies):
-            return entry if _parse(entry) else str(peer)
+            return entry if _parse(entry) else UNKNOWN
     return str(peer)
 
 

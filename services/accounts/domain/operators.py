@@ -89,7 +89,8 @@ def read_positive(name: str, text: str, *, at_most: int) -> int | BadNumber:
 
 
 def _read_integer(text: str) -> int | None:
-    digits = text.strip().removeprefix("-").removeprefix("+")
+    text = text.strip()
+    digits = text[1:] if text.startswith(("-", "+")) else text
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 20):
         return None
-    return int(text.strip())
+    return int(text)

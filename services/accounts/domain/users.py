@@ -78,4 +78,9 @@ def read_query(search: str, sort: str, direction: str, page: str) -> UserQuery:
     sort_by = SortBy(sort) if sort in set(SortBy) else SortBy.JOINED
     descending = direction == "desc" if direction in ("asc", "desc") else sort_by is not SortBy.EMAIL
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1
-    return UserQuery(search.strip()[:SEARCH_LENGTH_MAX], sort_by, descending, min(max(number, 1), PAGE_MAX))
+    return UserQuery(
+        search.replace("\0", "").strip()[:SEARCH_LENGTH_MAX],
+        sort_by,
+        descending,
+        min(max(number, 1), PAGE_MAX),
+    )

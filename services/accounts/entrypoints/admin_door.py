@@ -98,6 +98,10 @@ class AdminDoor:
             self._cookie.put(request, response, admitted.new_session)
         return response
 
+    def require_network(self, request: Request) -> None:
+        """Checked before anything that was sent is read. Raises NotForYou."""
+        self._client_of(request)
+
     def _client_of(self, request: Request) -> str:
         client = client_address(request.scope, self._trusted_proxies)
         peer = client_address(request.scope, ())

@@ -3,6 +3,7 @@
 200 done      400 a number that cannot be, with the reason      403 not the operator      404 no such user
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
@@ -25,7 +26,7 @@ from services.accounts.entrypoints.admin_door import AdminDoor, Admitted
 from services.accounts.entrypoints.admin_pages import AdminPages
 from services.accounts.entrypoints.email_form import Address, read_address
 from services.accounts.entrypoints.pages import HEADERS, Pages
-from services.accounts.entrypoints.requests import read_form, wants_json
+from services.accounts.entrypoints.requests import FormTooLarge, NotAForm, read_form, wants_json
 from services.accounts.use_cases.change_users import ChangeUsers
 from services.accounts.use_cases.read_overview import ReadOverview
 from services.accounts.use_cases.read_user import NoSuchUser, ReadUser
@@ -66,9 +67,12 @@ class Order:
     def text(self, name: str) -> str:
         return self.form.get(name, "").strip()
 
-    @property
-    def reason(self) -> str:
-        return (self.text("reason") or REASON)[:REASON_LENGTH_MAX]
+    def reason_about(self, user: User) -> str:
+        """Without the user's address: it stands in the books and in the audit log, which outlive the person."""
+        typed = re.sub(
+            re.escape(user.email), f"user {user.user_id}", self.text("reason"), flags=re.IGNORECASE
+        )
+        return (typed.replace("\0", "") or REASON)[:REASON_LENGTH_MAX]
 
     def number(self, read: Callable[[], int | BadNumber]) -> int:
         value = read()
@@ -114,7 +118,12 @@ class AdminForms:
         self, submit: Callable[[Order], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            form = await read_form(request)
+            self._door.require_network(request)
+            try:
+                form = await read_form(request)
+            except (NotAForm, FormTooLarge):
+                await self._door.admit_sender(request, {})
+                raise
             return await submit(Order(request, await self._door.admit_sender(request, form), form))
 
         return handle
@@ -122,16 +131,18 @@ class AdminForms:
     async def adjust(self, order: Order) -> Response:
         user = await self._user_of(order)
         delta = order.number(lambda: read_delta(order.text("delta")))
-        action = order.action("adjust", user, {"delta": delta, "reason": order.reason})
-        is_new = await self._change_users.adjust(action, user, delta=delta, reason=order.reason)
+        reason = order.reason_about(user)
+        action = order.action("adjust", user, {"delta": delta, "reason": reason})
+        is_new = await self._change_users.adjust(action, user, delta=delta, reason=reason)
         return await self._answer(order, user, f"{delta:+,} tokens on the paid balance.", is_new=is_new)
 
     async def grant(self, order: Order) -> Response:
         user = await self._user_of(order)
         tokens = order.number(lambda: read_positive("tokens", order.text("tokens"), at_most=TOKENS_MAX))
         days = order.number(lambda: read_positive("days", order.text("days"), at_most=GRANT_DAYS_MAX))
-        action = order.action("grant", user, {"tokens": tokens, "days": days, "reason": order.reason})
-        is_new = await self._change_users.grant(action, user, tokens=tokens, days=days, reason=order.reason)
+        reason = order.reason_about(user)
+        action = order.action("grant", user, {"tokens": tokens, "days": days, "reason": reason})
+        is_new = await self._change_users.grant(action, user, tokens=tokens, days=days, reason=reason)
         return await self._answer(order, user, f"{tokens:,} tokens for {days} days.", is_new=is_new)
 
     async def delete(self, order: Order) -> Response:

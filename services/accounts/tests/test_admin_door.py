@@ -71,6 +71,21 @@ async def test_another_network_is_403_with_the_right_key_and_is_not_asked_for_it
     assert reply.status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/admin", *(f"/admin/{form}" for form in FORMS)])
+async def test_what_is_no_form_is_403_as_well(accounts: Accounts, path: str) -> None:
+    for sent in ({}, {"json": {"key": ADMIN_KEY}}, {"data": {"reason": "x" * 9000}}):
+        for headers in ({}, {"x-forwarded-for": "203.0.113.9"}):
+            reply = await accounts.http.request("POST", path, headers=headers, **sent)  # type: ignore[arg-type]
+            assert reply.status_code == 403
+
+
+async def test_a_forwarded_entry_that_is_no_address_is_not_taken_for_the_proxys_own(
+    accounts: Accounts,
+) -> None:
+    for claimed in ("unknown", "203.0.113.9:4711"):
+        assert (await opened(accounts, x_forwarded_for=claimed)).status_code == 403
+
+
 async def test_a_claimed_address_counts_only_from_a_trusted_proxy_and_is_logged_otherwise(
     settings_with: SettingsFactory, redis: Redis
 ) -> None:

@@ -79,6 +79,8 @@ async def test_the_key_may_stand_in_the_address_of_a_form(panel: Accounts, neigh
         ("adjust", {"delta": "0"}, "delta"),
         ("adjust", {"delta": "many"}, "delta"),
         ("adjust", {"delta": "1.5"}, "delta"),
+        ("adjust", {"delta": "-+5"}, "delta"),
+        ("adjust", {"delta": "--5"}, "delta"),
         ("adjust", {"delta": "9" * 30}, "delta"),
         ("adjust", {"delta": "1000000000001"}, "delta"),
         ("adjust", {}, "delta"),
@@ -189,6 +191,15 @@ async def test_every_action_is_in_the_audit_log_without_an_address(
     page = (await panel.http.get("/admin/audit", params={"key": ADMIN_KEY})).text
     assert "a gift" in page
     assert "127.0.0.1" in page
+
+
+async def test_a_reason_that_names_the_person_is_written_down_without_the_address(
+    panel: Accounts, neighbours: Neighbours
+) -> None:
+    user_id, _ = await user_of(panel, neighbours, "named@example.com")
+    reason = "asked by Named@Example.com\0"
+    assert (await send(panel, "adjust", user_id=user_id, delta="5", reason=reason)).status_code == 200
+    assert json.loads((await audit_of(panel))[-1]["what"])["reason"] == f"asked by user {user_id}"
 
 
 async def test_by_cookie_the_same_forms_work(panel: Accounts, neighbours: Neighbours) -> None:
