@@ -51,6 +51,7 @@ def create_app(service: str, *, lifespan: Lifespan, readiness: Readiness) -> Fas
     app = FastAPI(
         title=f"Promptly {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
+    app.router.redirect_slashes = False  # its redirect carries the whole query, a key too, and to plain http
     app.add_middleware(RequestLog)
     app.add_exception_handler(PromptlyError, _promptly_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

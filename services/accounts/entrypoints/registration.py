@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from services.accounts.entrypoints.email_form import NotAnAddress, read_address
-from services.accounts.entrypoints.pages import Pages
+from services.accounts.entrypoints.pages import HEADERS, Pages
 from services.accounts.entrypoints.requests import read_form, wants_json
 from services.accounts.use_cases.limit_registrations import TooManyRegistrations
 from services.accounts.use_cases.recover_key import RecoverKey
@@ -92,7 +92,7 @@ class Registration:
     def _say_sent(self, request: Request, typed: str) -> Response:
         if wants_json(request):
             sentence = SENT_FOR_CONFIRMATION if self._must_confirm else SENT
-            return JSONResponse({"email": typed, "message": sentence.format(address=typed)})
+            return JSONResponse({"email": typed, "message": sentence.format(address=typed)}, headers=HEADERS)
         return self._pages.render("registered.html", typed=typed, must_confirm=self._must_confirm)
 
     @property

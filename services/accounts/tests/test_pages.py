@@ -52,6 +52,12 @@ async def test_a_wrong_method_is_405_and_names_the_right_ones(accounts: Accounts
     assert "GET" in page.headers["allow"]
 
 
+@pytest.mark.parametrize("path", ["/dashboard/", "/admin/", "/register/"])
+async def test_no_redirect_carries_a_key_not_even_for_a_slash_too_many(accounts: Accounts, path: str) -> None:
+    reply = await accounts.http.get(path, params={"key": "sk-SECRET"})
+    assert (reply.status_code, "SECRET" in str(reply.headers) + reply.text) == (404, False)
+
+
 async def test_head_works_where_get_does(accounts: Accounts) -> None:
     assert (await accounts.http.head("/")).status_code == 200
     assert (await accounts.http.head("/dashboard")).status_code == 200

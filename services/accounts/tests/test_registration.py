@@ -56,6 +56,7 @@ async def test_a_program_gets_the_same_answer_as_json(accounts: Accounts) -> Non
     assert replies[0].json() == replies[1].json()
     assert replies[0].json()["email"] == "Json@Example.com"
     assert "Json@Example.com" in replies[0].json()["message"]
+    assert replies[0].headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("times", [2, 8])
