@@ -41,6 +41,16 @@ class Background:
         self._tasks.append(task)
 
 
+def end_if_stopping() -> None:
+    """For a loop that goes on after an error: raises CancelledError when the loop was told to stop.
+
+    asyncpg, cancelled while its connection is broken, raises an InterfaceError instead: the loop would outlive it.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 def _end_the_process_on_a_crash(task: asyncio.Task[None]) -> None:
     if task.cancelled():
         return

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from shared.background import end_if_stopping
+
 
 class Backoff:
     """`await wait()` after each failure, `reset()` after a success."""
@@ -14,6 +16,7 @@ class Backoff:
     async def wait(self) -> None:
         seconds = self._next_seconds
         self._next_seconds = min(seconds * 2, self._max_seconds)
+        end_if_stopping()
         await asyncio.sleep(seconds)
 
     def reset(self) -> None:

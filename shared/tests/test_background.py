@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 from shared.background import Background
+from shared.bus.backoff import Backoff
 
 STOP_WITHIN_SECONDS = 5
 
@@ -22,6 +23,29 @@ async def test_loops_end_with_their_service_in_reverse_order() -> None:
         background.start("second", lambda: run("second"))
         await asyncio.sleep(0)
     assert ended == ["second", "first"]
+
+
+async def test_a_loop_whose_cancellation_a_library_replaced_by_an_error_ends_all_the_same() -> None:
+    asked = asyncio.Event()
+    backoff = Backoff(first_seconds=STOP_WITHIN_SECONDS, max_seconds=STOP_WITHIN_SECONDS)
+
+    async def query_on_a_broken_connection() -> None:
+        try:
+            asked.set()
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as error:
+            raise OSError("as asyncpg's InterfaceError") from error
+
+    async def run() -> None:
+        while True:
+            try:
+                await query_on_a_broken_connection()
+            except OSError:
+                await backoff.wait()
+
+    async with asyncio.timeout(STOP_WITHIN_SECONDS), Background() as background:
+        background.start("stubborn", run)
+        await asked.wait()
 
 
 async def test_a_crashed_loop_ends_the_process() -> None:

@@ -13,6 +13,7 @@ import structlog
 from services.accounts.adapters import accounts_postgres as accounts
 from services.accounts.adapters import recoveries_postgres as recoveries
 from services.accounts.adapters import sessions_postgres as sessions
+from shared.background import end_if_stopping
 from shared.clock import utc_now
 from shared.postgres import Pool
 
@@ -35,6 +36,7 @@ class Forget:
                 await self()
             except POSTGRES_ERRORS as error:
                 log.warning("forgetting_paused", reason=type(error).__name__)
+                end_if_stopping()
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def __call__(self) -> None:

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from services.accounts.adapters import api_keys_postgres as api_keys
 from services.accounts.adapters.api_keys_postgres import StoredKey
 from services.accounts.adapters.key_desk_redis import KeyDesk
+from shared.background import end_if_stopping
 from shared.clock import utc_now
 from shared.errors import Unavailable
 from shared.postgres import Pool
@@ -54,6 +55,7 @@ class MirrorKeys:
                     pass
             except (*REDIS_ERRORS, *POSTGRES_ERRORS) as error:
                 log.warning("key_mirror_paused", reason=type(error).__name__)
+                end_if_stopping()
             await asyncio.sleep(INTERVAL_SECONDS)
 
     async def mirror_batch(self) -> int:
