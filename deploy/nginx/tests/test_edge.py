@@ -170,9 +170,17 @@ def test_people_get_a_sentence_instead(lonely_edge: Edge) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["key=sk-SECRET", "a=b&key=sk-SECRET", "KEY=sk-SECRET", "%6bey=sk-SECRET", "k%65y=sk-SECRET&a=b"],
+    [
+        "key=sk-SECRET",
+        "a=b&key=sk-SECRET",
+        "KEY=sk-SECRET",
+        "%6bey=sk-SECRET",
+        "k%65y=sk-SECRET&a=b",
+        "token=SECRET",
+        "q=SECRET@example.com",
+    ],
 )
-def test_no_log_holds_a_key(edge: Edge, lonely_edge: Edge, query: str) -> None:
+def test_no_log_holds_a_key_a_links_token_or_an_address(edge: Edge, lonely_edge: Edge, query: str) -> None:
     for each in (edge, lonely_edge):
         for path in ("/dashboard", "/admin", "/checkout", "/"):
             each.get(f"{path}?{query}", Referer=f"{each.url}/dashboard?{query}")
