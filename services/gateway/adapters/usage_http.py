@@ -1,5 +1,5 @@
 """Asks metering what an account has used. Raises Unavailable when it does not answer as agreed, and what it
-finds wrong with the question as InvalidRequest."""
+finds wrong with the question as InvalidRequest, or ReceiptsNotSigned."""
 
 from typing import TypeVar
 from uuid import UUID
@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 from pydantic import ValidationError
 
-from services.gateway.domain.errors import InvalidRequest
+from services.gateway.domain.errors import InvalidRequest, ReceiptsNotSigned
 from services.gateway.domain.usage_query import UsageQuery
 from shared.contracts.internal.message import Message
 from shared.contracts.internal.metering import ReceiptKey, ReceiptPage, ReceiptReply, UsageReport
@@ -42,7 +42,9 @@ class HttpUsage:
     async def _find(self, account_id: AccountId, request_id: UUID, signed: str) -> ReceiptReply | None:
         path = f"{_usage_of(account_id)}/requests/{request_id}"
         reply = await self._metering.get(path, {"signed": signed})
-        return None if reply.status_code == 404 else _read(ReceiptReply, reply)
+        if reply.status_code == 404 and _code_of(reply) != ReceiptsNotSigned.code:
+            return None
+        return _read(ReceiptReply, reply)
 
 
 def _usage_of(account_id: AccountId) -> str:
@@ -62,10 +64,19 @@ def _params(query: UsageQuery) -> dict[str, str | int]:
 def _read(kind: type[Reply], reply: httpx.Response) -> Reply:
     if reply.status_code == 400:
         raise _refused(reply)
+    if reply.status_code == 404 and _code_of(reply) == ReceiptsNotSigned.code:
+        raise ReceiptsNotSigned
     try:
         return kind.model_validate_json(reply.content)
     except ValidationError as error:
         raise Unavailable("Usage cannot be looked up at the moment.") from error
+
+
+def _code_of(reply: httpx.Response) -> object:
+    try:
+        return reply.json()["error"]["code"]
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _refused(reply: httpx.Response) -> InvalidRequest:

@@ -5,12 +5,13 @@ PromptlyError
 │   ├── BodyUnreadable
 │   ├── MissingParameter
 │   ├── UnsupportedParameter
+│   ├── BodyEncoded
 │   └── ContextLengthExceeded
 ├── BodyTooLarge            413
 ├── KeyRefused              401
 ├── InsufficientQuota       402
 ├── RateLimited             429
-├── UnknownUrl, ModelNotFound, NotOffered, RequestNotPosted 404
+├── UnknownUrl, ModelNotFound, NotOffered, RequestNotPosted, ReceiptsNotSigned 404
 ├── MethodNotAllowed        405
 ├── UpstreamFailed          502
 │   ├── UpstreamUnreachable
@@ -48,6 +49,12 @@ class UnsupportedParameter(InvalidRequest):
     """A field that this service refuses by name."""
 
     code = "unsupported_parameter"
+
+
+class BodyEncoded(InvalidRequest):
+    """The body is packed in a way that is not unpacked here."""
+
+    code = "unsupported_content_encoding"
 
 
 class ContextLengthExceeded(InvalidRequest):
@@ -110,6 +117,16 @@ class RequestNotPosted(PromptlyError):
             "ended, usually within a second: ask again then."
         )
         super().__init__(message, param="request_id")
+
+
+class ReceiptsNotSigned(PromptlyError):
+    """The operator has set no key to sign with: no SDK should try again."""
+
+    kind = Kind.NOT_FOUND
+    code = "receipts_not_signed"
+
+    def __init__(self) -> None:
+        super().__init__("Receipts are not signed here: ask without 'signed=true'.", param="signed")
 
 
 class NotOffered(PromptlyError):

@@ -172,6 +172,19 @@ async def test_a_signed_receipt_is_passed_through_to_the_byte(
     assert (await door.get(reply["public_key_path"])).text == PEM
 
 
+async def test_without_a_key_to_sign_with_a_signature_is_refused_at_once_and_by_code(
+    door: httpx.AsyncClient, account: Account, posted: UUID, ledger: LedgerReads
+) -> None:
+    """With 404, which no SDK sends again."""
+    ledger.signs = False
+    reply = await door.get(f"{USAGE}/{posted}?signed=true", headers=account.headers)
+    assert (reply.status_code, error_of(reply)["code"]) == (404, "receipts_not_signed")
+    assert "retry-after" not in reply.headers
+    assert (await door.get(f"{USAGE}/{posted}", headers=account.headers)).status_code == 200
+    key = await door.get("/.well-known/promptly-receipts.pem")
+    assert (key.status_code, error_of(key)["code"]) == (404, "receipts_not_signed")
+
+
 async def test_a_receipt_that_is_about_to_be_posted_is_waited_for(
     door: httpx.AsyncClient, account: Account, posted: UUID, ledger: LedgerReads
 ) -> None:

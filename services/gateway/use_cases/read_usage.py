@@ -48,11 +48,11 @@ class Usage:
         return await self._get(request_id, lambda: self._usage.find_receipt(account_id, request_id))
 
     async def get_signed_receipt(self, account_id: AccountId, request_id: UUID) -> ReceiptReply:
-        """Raises RequestNotPosted."""
+        """Raises RequestNotPosted, ReceiptsNotSigned."""
         return await self._get(request_id, lambda: self._usage.find_signed_receipt(account_id, request_id))
 
     async def public_key_pem(self) -> str:
-        """What signed receipts are checked with. Asked of metering at most once a minute."""
+        """What signed receipts are checked with. Asked of metering at most once a minute. Raises ReceiptsNotSigned."""
         clock = asyncio.get_running_loop().time
         if clock() >= self._pem_fresh_until:
             self._pem = (await _answered(self._usage.receipt_key())).public_key_pem

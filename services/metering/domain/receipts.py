@@ -19,9 +19,9 @@ class ReceiptUnknown(PromptlyError):
 
 
 class ReceiptsNotSigned(PromptlyError):
-    """There is no key to sign with."""
+    """There is no key to sign with, and will be none until the operator sets one: asking again does not help."""
 
-    kind: ClassVar[Kind] = Kind.UNAVAILABLE
+    kind: ClassVar[Kind] = Kind.NOT_FOUND
     code: ClassVar[str] = "receipts_not_signed"
 
     def __init__(self) -> None:

@@ -93,7 +93,7 @@ async def test_without_a_key_nothing_is_signed_and_the_rest_still_answers(books:
         assert (await client.get(path)).status_code == 200
         for refused in (f"{path}?signed=true", "/internal/receipts/public-key"):
             reply = await client.get(refused)
-            assert (reply.status_code, reply.json()["error"]["code"]) == (503, "receipts_not_signed")
+            assert (reply.status_code, reply.json()["error"]["code"]) == (404, "receipts_not_signed")
 
 
 async def test_what_is_not_posted_has_no_receipt(books: Books, pool: Pool) -> None:

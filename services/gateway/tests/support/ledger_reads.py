@@ -57,6 +57,7 @@ class LedgerReads:
     posted_after: int = 0
     is_down: bool = False
     knows_every_request: bool = False
+    signs: bool = True
     key: SigningKey = field(default_factory=SigningKey.generate)
 
     def app(self) -> FastAPI:
@@ -90,6 +91,8 @@ class LedgerReads:
             self.asked.append({"account_id": account_id})
             return Response(status_code=404)
         reply = ReceiptReply(receipt=receipt)
+        if request.query_params["signed"] == "true" and not self.signs:
+            return _not_signed()
         if request.query_params["signed"] == "true":
             payload = receipt.model_dump_json()
             signature = b64encode(self.key.sign(payload.encode()).signature).decode()
@@ -99,6 +102,8 @@ class LedgerReads:
         return self._answer(request, account_id, reply)
 
     async def _key(self, request: Request) -> Response:
+        if not self.signs:
+            return _not_signed()
         return self._answer(request, "", ReceiptKey(public_key_id="key-id", public_key_pem=PEM))
 
     def _answer(self, request: Request, account_id: str, message: Any) -> Response:
@@ -112,3 +117,7 @@ class LedgerReads:
 
     def _window(self) -> dict[str, Any]:
         return {"since": NOW - timedelta(days=30), "until": NOW, "next_cursor": self.next_cursor}
+
+
+def _not_signed() -> Response:
+    return JSONResponse(error_body("Not signed.", Kind.NOT_FOUND, code="receipts_not_signed"), 404)
