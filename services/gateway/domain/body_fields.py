@@ -11,6 +11,7 @@ from services.gateway.domain.generation import CompletionLimits
 
 TOKEN_LIMIT_MAX = 2**31 - 1
 FIELDS_MAX = 128
+NAME_LENGTH_SHOWN_MAX = 64
 STREAMED = b'"stream":true,"stream_options":{"include_usage":true},"timings_per_token":true'
 """What the meter lives on; what the client did not ask for is cut out of the answer."""
 NOT_STREAMED = b'"stream":false'
@@ -34,7 +35,9 @@ def unknown_fields(given: Mapping[str, Any], known: Container[str]) -> list[str]
 
 
 def not_supported(name: str) -> UnsupportedParameter:
-    return UnsupportedParameter(f"'{name}' is not supported here: leave it out.", param=name)
+    """The name may be the client's, and as long as a body."""
+    shown = name[:NAME_LENGTH_SHOWN_MAX]
+    return UnsupportedParameter(f"'{shown}' is not supported here: leave it out.", param=shown)
 
 
 def checked(given: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:

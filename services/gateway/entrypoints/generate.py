@@ -51,9 +51,9 @@ class GenerationEndpoint:
         self._parse = parse
         self._path = path
 
-    async def __call__(self, _: Scope, receive: Receive, send: Send, caller: Caller) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, caller: Caller) -> None:
         await self._path.admission.claimed_key(caller)  # without a key no body is read
-        asked = await self._read(receive, caller)
+        asked = await self._read(scope, receive, caller)
         if isinstance(asked, PromptlyError):
             await self._path.admission.authenticate(caller)  # a bad key is told before a bad body
             raise asked
@@ -71,8 +71,11 @@ class GenerationEndpoint:
         finally:
             gone.cancel()
 
-    async def _read(self, receive: Receive, caller: Caller) -> GenerationRequest | PromptlyError:
+    async def _read(
+        self, scope: Scope, receive: Receive, caller: Caller
+    ) -> GenerationRequest | PromptlyError:
         try:
+            http.refuse_packed(scope)
             body = await http.read_body(receive, self._known(caller), PARSED_AT_ONCE_BYTES_MAX)
             caller.stopwatch.ours()
             asked = await self._parsed(body)

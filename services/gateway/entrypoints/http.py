@@ -8,7 +8,13 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from services.gateway.domain.errors import BodyTooLarge, InvalidRequest, MethodNotAllowed, UpstreamRefusesUs
+from services.gateway.domain.errors import (
+    BodyEncoded,
+    BodyTooLarge,
+    InvalidRequest,
+    MethodNotAllowed,
+    UpstreamRefusesUs,
+)
 from services.gateway.use_cases.caller import Caller
 from shared.errors import Kind, PromptlyError
 from shared.http.errors import body_of, headers_of, status_of
@@ -53,6 +59,14 @@ async def _read_body(receive: Receive, before_more: BeforeMore, small_bytes_max:
             raise BodyTooLarge(f"The request body is larger than {BODY_BYTES_MAX >> 20} MB.")
         if not message.get("more_body"):
             return bytes(body)
+
+
+def refuse_packed(scope: Scope) -> None:
+    """A few kB of gzip are gigabytes: nothing is unpacked here. Raises BodyEncoded."""
+    encoding = header(scope, b"content-encoding").strip().lower()
+    if encoding not in ("", "identity"):
+        message = "The header 'Content-Encoding' is not supported here: send the body as plain JSON."
+        raise BodyEncoded(message, param="Content-Encoding")
 
 
 async def disconnected(receive: Receive) -> None:
