@@ -16,6 +16,32 @@ async def test_what_is_posted_can_not_be_changed(pool: Pool, table: str, change:
         await pool.execute(change.format(table))
 
 
+@pytest.mark.parametrize("table", ["entries", "usage", "adjustments", "entry_notes"])
+async def test_no_column_of_what_is_posted_can_be_changed(pool: Pool, table: str) -> None:
+    """Nor in any partition: a right to one column would be enough."""
+    changeable = await pool.fetch(
+        """
+        SELECT relname FROM pg_class
+        WHERE (oid = $1::regclass OR oid IN (SELECT relid FROM pg_partition_tree($1::regclass)))
+            AND (has_any_column_privilege(oid, 'UPDATE') OR has_table_privilege(oid, 'DELETE, TRUNCATE, TRIGGER'))
+        """,
+        table,
+    )
+    assert changeable == []
+
+
+async def test_what_runs_with_the_owners_rights_looks_nowhere_else(pool: Pool) -> None:
+    functions = await pool.fetch(
+        """
+        SELECT proname, proconfig FROM pg_proc
+        WHERE prosecdef AND pronamespace = 'metering'::regnamespace ORDER BY proname
+        """
+    )
+    assert [row["proname"] for row in functions] == ["drop_old_usage", "make_usage_partitions"]
+    for row in functions:
+        assert "search_path=metering, pg_temp" in row["proconfig"]
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -79,6 +79,15 @@ async def test_concurrent_batches_over_the_same_accounts_neither_collide_nor_los
         assert (stored.balance, stored.days) == (880, {NOON.date(): (12, 120)})
 
 
+async def test_concurrent_batches_share_what_is_left_and_none_is_refused(books: Books) -> None:
+    """Each must see what the one before it took."""
+    account_id = await books.open_account(trial=100)
+    await asyncio.gather(*(books.post(record_for(account_id, 30)) for _ in range(8)))
+    stored = await books.stored(account_id)
+    assert stored.balance == 0
+    assert sum(uncollected for _, _, uncollected in stored.usage) == 8 * 30 - 100
+
+
 async def test_a_higher_revision_posts_the_difference(books: Books) -> None:
     account_id = await books.open_account(trial=100)
     swept = record_for(account_id, 12, revision=1)
