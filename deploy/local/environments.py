@@ -26,6 +26,7 @@ OWN = {
     "accounts": (
         "KEY_PEPPER",
         "KEY_RECOVERY",
+        "EMAIL_DELIVERABILITY",
         "SEALING_PUBLIC_KEY",
         "REGISTRATION_*",
         "ADMIN_*",

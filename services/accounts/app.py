@@ -16,6 +16,7 @@ from services.accounts.adapters.api_http import Api
 from services.accounts.adapters.attempts_redis import Attempts
 from services.accounts.adapters.key_desk_redis import KeyDesk, KeyLimits
 from services.accounts.adapters.ledger_http import Ledger
+from services.accounts.adapters.mail_domains_dns import MailDomains
 from services.accounts.adapters.mails_http import Mails
 from services.accounts.adapters.sales_http import Sales
 from services.accounts.domain.trials import TrialTerms
@@ -186,6 +187,7 @@ def _registration(settings: AccountsSettings, pages: Pages, opened: _Opened) -> 
         opened.new_keys,
         _trial_terms(settings),
         confirming,
+        MailDomains() if settings.email_deliverability == "on" else None,
     )
     return Registration(pages, register, confirming, settings.trusted_proxies)
 

@@ -50,5 +50,6 @@ class AccountsSettings(ServiceSettings):
     registration_rate_limit: int = Field(default=10, ge=1)
     registration_address_rate_limit: int = Field(default=3, ge=1)
     key_recovery: Literal["immediate", "confirm"] = "immediate"
+    email_deliverability: Literal["off", "on"] = "off"
     inference_user_rate_limit: int = Field(default=60, ge=1)
     inference_concurrency_limit: int = Field(default=16, ge=1)

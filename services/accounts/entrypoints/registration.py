@@ -9,7 +9,7 @@ from services.accounts.entrypoints.pages import HEADERS, Pages
 from services.accounts.entrypoints.requests import read_form, wants_json
 from services.accounts.use_cases.limit_registrations import TooManyRegistrations
 from services.accounts.use_cases.recover_key import RecoverKey
-from services.accounts.use_cases.register import Register
+from services.accounts.use_cases.register import Register, Undeliverable
 from shared.errors import Kind, PromptlyError
 from shared.http.client_address import client_address, limit_subject
 from shared.http.errors import error_body
@@ -79,6 +79,8 @@ class Registration:
         outcome = await self._register(address.email, client=client)
         if isinstance(outcome, TooManyRegistrations):
             raise _too_many(outcome)
+        if isinstance(outcome, Undeliverable):
+            return self._ask_again(request, typed, outcome.reason)
         return self._say_sent(request, typed)
 
     def _ask_again(self, request: Request, typed: str, reason: str) -> Response:

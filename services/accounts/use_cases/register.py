@@ -11,6 +11,7 @@ from datetime import datetime
 
 from services.accounts.adapters import accounts_postgres as accounts
 from services.accounts.adapters.api_keys_postgres import StoredKey
+from services.accounts.adapters.mail_domains_dns import MailDomains
 from services.accounts.domain.trials import TrialTerms, address_hash_of, expires_at
 from services.accounts.use_cases.announce import announce
 from services.accounts.use_cases.limit_registrations import LimitRegistrations, TooManyRegistrations
@@ -34,8 +35,16 @@ class Registered:
 
 
 @dataclass(frozen=True, slots=True)
+class Undeliverable:
+    """No mail can reach the address, says DNS; nothing is said of who is known."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Register:
-    """`recover` is set where known addresses must confirm (KEY_RECOVERY=confirm)."""
+    """`recover` is set where known addresses must confirm (KEY_RECOVERY=confirm), `mail_domains` where an address's
+    domain must take mail (EMAIL_DELIVERABILITY=on)."""
 
     pool: Pool
     limit: LimitRegistrations
@@ -44,12 +53,15 @@ class Register:
     new_keys: NewKeys
     trial_terms: TrialTerms
     recover: RecoverKey | None
+    mail_domains: MailDomains | None
 
-    async def __call__(self, email: str, *, client: str) -> Registered | TooManyRegistrations:
+    async def __call__(self, email: str, *, client: str) -> Registered | TooManyRegistrations | Undeliverable:
         """`email` is valid and exact, its domain lower-case; `client` is what the limit counts by."""
         began = time.monotonic()
         if refused := await self.limit(email, client=client):
             return refused
+        if self.mail_domains and (reason := await self.mail_domains.refusal(email)):
+            return Undeliverable(reason)
         async with self.pool.acquire() as connection, connection.transaction():
             changed_keys = await self._store(connection, email, utc_now())
         self.relay.kick()
