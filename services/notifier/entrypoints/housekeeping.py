@@ -6,6 +6,7 @@ import structlog
 
 from services.notifier.use_cases.see_mails import SeeMails
 from shared import inbox
+from shared.background import end_if_stopping
 from shared.clock import utc_now
 from shared.outbox import POSTGRES_ERRORS
 from shared.postgres import Pool
@@ -24,6 +25,7 @@ async def keep_house(pool: Pool, mails: SeeMails) -> None:
             await _forget_all(pool, mails)
         except POSTGRES_ERRORS as error:
             log.warning("housekeeping_failed", reason=type(error).__name__)
+            end_if_stopping()
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
