@@ -101,6 +101,17 @@ async def end_the_wait(redis: Redis, account_id: AccountId) -> None:
     await redis.hset(AccountKeys(account_id).account, "opens_at", 1)
 
 
+async def fall_silent(redis: Redis, account_id: AccountId, request_id: RequestId, silent_ms: int) -> None:
+    """Its last heartbeat was so long ago."""
+    names = AccountKeys(account_id)
+    packed = await redis.hget(names.holds, request_id)
+    assert isinstance(packed, bytes)
+    tokens, admitted_at, heartbeat_at, rest = packed.split(b"|", 3)
+    at_ms = int(heartbeat_at) - silent_ms
+    await redis.hset(names.holds, request_id, b"|".join([tokens, admitted_at, b"%d" % at_ms, rest]).decode())
+    await redis.zadd(names.leases, {f"{account_id}/{request_id}": at_ms})
+
+
 def checkpoint_for(account_id: AccountId, request_id: RequestId, tokens: int) -> Checkpoint:
     return Checkpoint(
         account_id=account_id,

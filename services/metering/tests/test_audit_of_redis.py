@@ -4,8 +4,9 @@ from typing import Any
 
 from services.metering.domain.audit.table import as_table, exit_code
 from services.metering.tests.auditing import System, Vandal
+from services.metering.tests.gateway import fall_silent
 from services.metering.use_cases.audit.run_audit import Patience
-from shared.admission.keys import AccountKeys
+from shared.admission.keys import EPOCH_MARKER, AccountKeys
 
 
 async def test_a_dropped_chunk_of_usage(running: System) -> None:
@@ -45,6 +46,17 @@ async def test_a_leaked_hold(running: System) -> None:
     report = await running.audit()
     assert exit_code(report) == 1
     assert f"I5  hold {request_id}: 30 tokens without a lease: no sweep finds it" in as_table(report)
+
+
+async def test_a_hold_that_nobody_speaks_for(running: System) -> None:
+    """No sweep ended it. It is a leak once Redis has been there for long enough for everybody to be heard."""
+    account_id = await running.open_account()
+    request_id = await running.gateway.admit(account_id, 30)
+    await fall_silent(running.redis, account_id, request_id, 120_000)
+    await running.redis.delete(EPOCH_MARKER)
+    assert await running.findings() == []
+    await running.redis.hincrby(EPOCH_MARKER, "since", -120_000)
+    assert await running.findings() == [f"I5 hold {request_id}: 30 tokens, last heard of 120 s ago"]
 
 
 async def test_a_lease_without_its_hold(running: System) -> None:

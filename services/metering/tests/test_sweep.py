@@ -6,13 +6,12 @@ import pytest
 from redis.asyncio import Redis
 
 from services.metering.tests.building import Books
-from services.metering.tests.gateway import Gateway
+from services.metering.tests.gateway import Gateway, fall_silent
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from services.metering.use_cases.sweep_stale_holds import sweep_stale_holds
 from shared.admission.decisions import CallKind
 from shared.admission.keys import EPOCH_MARKER, AccountKeys
 from shared.contracts.gateway import Outcome
-from shared.ids import AccountId, RequestId
 from shared.redis_client import open_redis
 
 
@@ -34,17 +33,6 @@ async def test_a_hold_with_a_recent_heartbeat_is_left_alone(
     await sweep_stale_holds(redis)
     assert await gateway.open_ids(account_id) == {request_id}
     assert await gateway.publish() == []
-
-
-async def fall_silent(redis: Redis, account_id: AccountId, request_id: RequestId, silent_ms: int) -> None:
-    """Its last heartbeat was so long ago."""
-    names = AccountKeys(account_id)
-    packed = await redis.hget(names.holds, request_id)
-    assert isinstance(packed, bytes)
-    tokens, admitted_at, heartbeat_at, rest = packed.split(b"|", 3)
-    at_ms = int(heartbeat_at) - silent_ms
-    await redis.hset(names.holds, request_id, b"|".join([tokens, admitted_at, b"%d" % at_ms, rest]).decode())
-    await redis.zadd(names.leases, {f"{account_id}/{request_id}": at_ms})
 
 
 async def test_after_a_redis_that_was_away_no_silence_is_a_sign(
