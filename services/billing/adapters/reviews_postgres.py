@@ -103,22 +103,30 @@ async def find_review(pool: Pool, review_id: UUID) -> tuple[OpenReview, str | No
 async def record_decision(
     connection: Connection, review_id: UUID, decision: Decision, *, decided_by: str, now: datetime
 ) -> bool:
-    """False when it was decided before. The order's version moves, so that a decision is never overlooked."""
+    """False when it was decided before. The order's version moves, so that a decision is never overlooked; the order
+    first, as whoever books locks them, or the two would wait for each other."""
     order_id = await connection.fetchval(
+        """
+        UPDATE orders SET version = version + 1
+        WHERE order_id = (SELECT order_id FROM reviews WHERE review_id = $1 AND decided_at IS NULL)
+        RETURNING order_id
+        """,
+        review_id,
+    )
+    if order_id is None:
+        return False
+    decided = await connection.fetchval(
         """
         UPDATE reviews SET decision = $2, decided_by = $3, decided_at = $4
         WHERE review_id = $1 AND decided_at IS NULL
-        RETURNING order_id
+        RETURNING review_id
         """,
         review_id,
         decision,
         decided_by,
         now,
     )
-    if order_id is None:
-        return False
-    await connection.execute("UPDATE orders SET version = version + 1 WHERE order_id = $1", order_id)
-    return True
+    return decided is not None
 
 
 def _open(review_id: UUID, order_id: OrderId, reason: str, evidence: str, created_at: datetime) -> OpenReview:
