@@ -4,7 +4,7 @@ Greenfield API, `GET /api/v1/stores/{storeId}/invoices/{invoiceId}`: status and 
 """
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from services.billing.domain.orders import Price
@@ -17,6 +17,9 @@ PAYMENTS = {
     "Expired": Payment.EXPIRED,
     "Invalid": Payment.FAILED,
 }
+
+CENTS_MAX = 10**15
+"""More is no amount of money, and `1e999999` no number to write out."""
 
 DOUBTS = {
     ("Settled", "Marked"): Doubt.MARKED_PAID,
@@ -61,6 +64,6 @@ def _whole_cents(amount: object) -> int | None:
 def _hundredfold(amount: object) -> Decimal | None:
     try:
         cents = Decimal(str(amount)) * 100
-    except InvalidOperation:
+    except ArithmeticError:
         return None
-    return cents if cents.is_finite() else None
+    return cents if cents.is_finite() and abs(cents) <= CENTS_MAX else None

@@ -53,7 +53,7 @@ def hint_of_stripe(event: object) -> Hint:
     if not isinstance(event, Mapping):
         raise NotAnEvent("an event is an object")
     if event.get("object") == "v2.core.event":
-        related = event.get("related_object") or {}
+        related = _mapping(event.get("related_object"))
         return _stripe_hint(event, str(related.get("type")), related.get("id"), _iso(event.get("created")))
     about = _mapping(_mapping(event.get("data")).get("object"))
     kind = str(about.get("object"))
@@ -93,8 +93,11 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _text(value: object, name: str) -> str:
+    """Printable ASCII, as all their names are: what JSON can hold besides is no text to the database."""
     if not isinstance(value, str) or not 0 < len(value) <= ID_LENGTH_MAX:
         raise NotAnEvent(f"{name} is missing")
+    if not (value.isascii() and value.isprintable()):
+        raise NotAnEvent(f"{name} is no name")
     return value
 
 

@@ -60,6 +60,8 @@ def test_an_event_of_stripe_names_what_to_look_up(
         snapshot({}, id=""),
         snapshot({}, id="x" * 300),
         snapshot({}, type=7),
+        snapshot({}, id="evt_\x00"),
+        snapshot({}, id="evt_\ud800"),
     ],
 )
 def test_what_has_no_id_and_type_is_no_event(event: object) -> None:
@@ -70,6 +72,17 @@ def test_what_has_no_id_and_type_is_no_event(event: object) -> None:
 @pytest.mark.parametrize("data", [None, [], {"object": None}, {"object": "text"}])
 def test_odd_data_are_about_nothing(data: object) -> None:
     assert hint_of_stripe(snapshot({}, data=data)).subject is Subject.OTHER
+
+
+@pytest.mark.parametrize("related", [None, "charge", ["charge"]])
+def test_a_thin_event_about_something_odd_is_about_nothing(related: object) -> None:
+    event = {
+        "object": "v2.core.event",
+        "id": "evt_1",
+        "type": "v1.charge.refunded",
+        "related_object": related,
+    }
+    assert hint_of_stripe(event).subject is Subject.OTHER
 
 
 def test_an_event_of_btcpay_names_its_invoice() -> None:

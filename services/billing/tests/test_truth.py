@@ -108,6 +108,8 @@ def test_an_invoice_says_how_far_the_payment_is(
         ("NaN", None),
         ("Infinity", None),
         ("much", None),
+        ("9e999999", None),
+        ("1e999990", None),
     ],
 )
 def test_only_whole_cents_are_a_price(amount: str | None, price: Price | None) -> None:
