@@ -104,23 +104,37 @@ class Billing:
         self._accounts, metering = clients
         self._settle = SettleOrder(pool, providers, relay.kick)
         follow = FollowEvents(pool, providers, self._settle)
-        self._follow = Schedule("follow_events", follow, every_seconds=EVENTS_EVERY_SECONDS)
+        self._follow = [
+            Schedule(f"follow_events_{method}", partial(follow, method), every_seconds=EVENTS_EVERY_SECONDS)
+            for method in Method
+        ]
         check = CheckLedger(pool, Ledger(metering), relay.kick)
-        self._reconcile = Reconcile(pool, providers, self._settle, check, self._follow.kick)
+        self._reconcile = Reconcile(pool, providers, self._settle, check, self._kick_follow)
         self.schedules = [
-            self._follow,
-            Schedule("due_orders", self._reconcile.due_orders, every_seconds=ORDERS_EVERY_SECONDS),
+            *self._follow,
+            *(
+                Schedule(
+                    f"due_orders_{method}",
+                    partial(self._reconcile.due_orders, method),
+                    every_seconds=ORDERS_EVERY_SECONDS,
+                )
+                for method in Method
+            ),
             Schedule(
                 "undelivered", self._reconcile.undelivered_events, every_seconds=UNDELIVERED_EVERY_SECONDS
             ),
             Schedule("ledger", self._reconcile.due_ledger_checks, every_seconds=LEDGER_EVERY_SECONDS),
         ]
 
+    def _kick_follow(self) -> None:
+        for schedule in self._follow:
+            schedule.kick()
+
     def add_routes(self, app: FastAPI, answers: Answers) -> None:
         settings, configured = self._settings, sorted(self._providers, reverse=True)
         identify, purchases = IdentifyBuyer(Accounts(self._accounts)), ReadPurchases(self.pool)
         start_checkout = StartCheckout(self.pool, self._providers)
-        take_event = TakeEvent(self.pool, self._follow.kick)
+        take_event = TakeEvent(self.pool, self._kick_follow)
         decide_review = DecideReview(self.pool, self._settle)
         export = ExportDoor(
             purchases, settings.admin_allowed_cidrs, settings.trusted_proxies, settings.admin_key

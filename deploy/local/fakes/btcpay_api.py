@@ -1,5 +1,6 @@
 """The calls of BTCPay's Greenfield API that billing makes, with the checks of the real server."""
 
+import asyncio
 import hmac
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
@@ -35,13 +36,16 @@ class NewInvoice(BaseModel):
 
 
 class BtcpayApi:
-    """How many of the next calls are answered 500: of those that create, and of those that read."""
+    """How many of the next calls are answered 500: of those that create, and of those that read. Cleared,
+    `answers_reads` lets readers wait."""
 
     def __init__(self, settings: FakeSettings, store: BtcpayStore) -> None:
         self._settings = settings
         self._store = store
         self.failures = 0
         self.failing_reads = 0
+        self.answers_reads = asyncio.Event()
+        self.answers_reads.set()
 
     def router(self) -> APIRouter:
         router = APIRouter(prefix="/api/v1/stores/{store_id}/invoices")
@@ -80,6 +84,7 @@ class BtcpayApi:
     async def show(
         self, store_id: str, invoice_id: str, authorization: Annotated[str, Header()] = ""
     ) -> JSONResponse:
+        await self.answers_reads.wait()
         if self.failing_reads > 0:
             self.failing_reads -= 1
             return _failing()

@@ -56,10 +56,16 @@ async def find_order_id(pool: Pool, method: Method, provider_id: str) -> OrderId
     return found
 
 
-async def list_due(pool: Pool, *, now: datetime, limit: int) -> list[OrderId]:
+async def list_due(pool: Pool, method: Method, *, now: datetime, limit: int) -> list[OrderId]:
     """Those to be looked up again, the longest due first."""
     rows = await pool.fetch(
-        "SELECT order_id FROM orders WHERE next_check_at <= $1 ORDER BY next_check_at LIMIT $2", now, limit
+        """
+        SELECT order_id FROM orders WHERE method = $1 AND next_check_at <= $2
+        ORDER BY next_check_at LIMIT $3
+        """,
+        method,
+        now,
+        limit,
     )
     return [row["order_id"] for row in rows]
 

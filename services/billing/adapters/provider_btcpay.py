@@ -1,6 +1,7 @@
 """BTCPay Server, through its Greenfield API. It makes its links from the host that calls it: customers get the
 public one instead. It knows no idempotency keys; an invoice whose answer was lost is paid by nobody."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,7 @@ from services.billing.domain.truth import Payment, Truth
 from services.billing.domain.watching import CHECKOUT_LIFETIME, MONITORED
 
 TIMEOUT_SECONDS = 10.0
+"""For the whole answer: httpx by itself waits anew for each piece of it."""
 FAILING = "The Bitcoin payment server does not answer as it should. Nothing was charged."
 
 log = structlog.get_logger()
@@ -62,11 +64,12 @@ class BTCPayProvider:
 
     async def _ask(self, verb: str, path: str, json: object = None) -> dict[str, Any] | None:
         try:
-            reply = await self._http.request(verb, path, json=json)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                reply = await self._http.request(verb, path, json=json)
             if verb == "GET" and reply.status_code == httpx.codes.NOT_FOUND:
                 return None
             answer: dict[str, Any] = reply.raise_for_status().json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, TimeoutError, ValueError) as error:
             log.warning("btcpay_failing", error=type(error).__name__)
             raise ProviderFailing(FAILING) from error
         return answer

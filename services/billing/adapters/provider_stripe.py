@@ -4,6 +4,7 @@ The library repeats a request that failed on its way with the same idempotency k
 is final for this attempt.
 """
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -21,6 +22,8 @@ from services.billing.domain.watching import CHECKOUT_LIFETIME
 
 TIMEOUT_SECONDS = 10
 RETRIES = 2
+DEADLINE_SECONDS = 40.0
+"""For a call with its repetitions, however slowly an answer drips."""
 PAGE_EVENTS = 100
 EVENTS_MAX = 1000
 """Of one search for undelivered ones: the next finds the rest."""
@@ -168,12 +171,14 @@ class _HttpClient(stripe.HTTPXClient):
 async def _answer(call: Awaitable[T]) -> T | None:
     """None when there is no such object. Raises ProviderFailing for everything else that is no answer."""
     try:
-        return await call
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            return await call
     except stripe.InvalidRequestError as error:
         if error.http_status == 404:
             return None
         log.error("stripe_refused", code=error.code, param=error.param, request=error.request_id)
         raise ProviderFailing("Stripe did not accept the request. Nothing was charged.") from error
-    except stripe.StripeError as error:
-        log.warning("stripe_failing", error=type(error).__name__, status=error.http_status)
+    except (stripe.StripeError, TimeoutError) as error:
+        status = error.http_status if isinstance(error, stripe.StripeError) else None
+        log.warning("stripe_failing", error=type(error).__name__, status=status)
         raise ProviderFailing("Stripe does not answer at the moment. Nothing was charged.") from error

@@ -43,14 +43,14 @@ async def take_event(pool: Pool, hint: Hint, *, now: datetime) -> bool:
     return taken is not None
 
 
-async def claim_events(pool: Pool, *, now: datetime, limit: int) -> list[ClaimedEvent]:
-    """Those that are due, for this worker alone until the lease ends."""
+async def claim_events(pool: Pool, method: Method, *, now: datetime, limit: int) -> list[ClaimedEvent]:
+    """Those of a provider that are due, for this worker alone until the lease ends."""
     rows = await pool.fetch(
         """
         UPDATE webhook_events SET attempts = attempts + 1, next_attempt_at = $2
         WHERE (method, event_id) IN (
             SELECT method, event_id FROM webhook_events
-            WHERE processed_at IS NULL AND next_attempt_at <= $1
+            WHERE method = $4 AND processed_at IS NULL AND next_attempt_at <= $1
             ORDER BY next_attempt_at LIMIT $3
             FOR UPDATE SKIP LOCKED
         )
@@ -59,6 +59,7 @@ async def claim_events(pool: Pool, *, now: datetime, limit: int) -> list[Claimed
         now,
         now + LEASE,
         limit,
+        method,
     )
     return [_claimed(row) for row in rows]
 

@@ -1,4 +1,5 @@
-"""The worker behind the webhooks: every acknowledged event is followed to its order, until it worked."""
+"""The worker behind the webhooks: every acknowledged event is followed to its order, until it worked. Each
+provider's events by themselves: one that hangs holds up nobody who paid by the other."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from services.billing.adapters import webhook_events_postgres as events
 from services.billing.adapters.webhook_events_postgres import ClaimedEvent
 from services.billing.domain.hints import REFUND_ANNOUNCED, Hint
 from services.billing.domain.orders import OrderId
-from services.billing.domain.payment_methods import NotConfigured
+from services.billing.domain.payment_methods import Method, NotConfigured
 from services.billing.use_cases.measure import EVENTS_FOLLOWED, WEBHOOK_LAG
 from services.billing.use_cases.provider import Providers
 from services.billing.use_cases.settle_order import SettleOrder
@@ -30,9 +31,9 @@ class FollowEvents:
     providers: Providers
     settle_order: SettleOrder
 
-    async def __call__(self) -> None:
+    async def __call__(self, method: Method) -> None:
         """Until none is due."""
-        while claimed := await events.claim_events(self.pool, now=utc_now(), limit=BATCH):
+        while claimed := await events.claim_events(self.pool, method, now=utc_now(), limit=BATCH):
             for event in claimed:
                 await self._follow(event)
 

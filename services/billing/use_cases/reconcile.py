@@ -11,6 +11,7 @@ import structlog
 from services.billing.adapters import orders_postgres as orders
 from services.billing.adapters import webhook_events_postgres as events
 from services.billing.domain.orders import OrderId
+from services.billing.domain.payment_methods import Method
 from services.billing.domain.watching import EVERY_MINUTE
 from services.billing.use_cases.check_ledger import CheckLedger, LedgerFindings
 from services.billing.use_cases.measure import DIFFERENCES
@@ -60,8 +61,8 @@ class Reconcile:
     check_ledger: CheckLedger
     on_events: Callable[[], None]
 
-    async def due_orders(self) -> None:
-        while due := await orders.list_due(self.pool, now=utc_now(), limit=BATCH):
+    async def due_orders(self, method: Method) -> None:
+        while due := await orders.list_due(self.pool, method, now=utc_now(), limit=BATCH):
             await self._look_up(due)
 
     async def undelivered_events(self) -> None:
