@@ -1,11 +1,13 @@
 """The pages everybody sees, and what all pages have in common."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from services.accounts.tests.accounts_process import Accounts
 
+AGENTS_MD = Path(__file__).parents[3] / "AGENTS.md"
 PATHS = ["/", "/docs", "/register", "/dashboard", "/nowhere"]
 INLINE = re.compile(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=")
 
@@ -80,7 +82,15 @@ async def test_agents_read_plain_text(accounts: Accounts, path: str) -> None:
     assert reply.headers["content-type"] == "text/markdown; charset=utf-8"
     assert "https://promptly.test/v1" in reply.text
     assert "100,000 tokens" in reply.text
+    assert all(line.count("million tokens for") <= 1 for line in reply.text.splitlines())
     assert "&#" not in reply.text
+
+
+async def test_the_repository_tells_agents_the_same(accounts: Accounts) -> None:
+    """Part one of AGENTS.md is what this service serves: change templates/agents.md, then copy it."""
+    served = (await accounts.http.get("/AGENTS.md")).text.replace("https://promptly.test", "https://HOST")
+    in_the_repository, _, _ = AGENTS_MD.read_text(encoding="utf-8").partition("\n# Changing the code\n")
+    assert in_the_repository.strip() == served.strip()
 
 
 async def test_the_manual_says_how_errors_limits_prices_and_privacy_are(accounts: Accounts) -> None:
