@@ -23,6 +23,9 @@ TEMPLATE_AND_SUBJECT = {
     MailKind.TRIAL_ENDING: ("trial_ending", "Your {site_name} trial ends soon"),
 }
 
+GIVEN_BACK = "A purchase at {site_name} is yours again"
+"""The subject of a reversal whose total has become nothing."""
+
 
 class Letters:
     def __init__(self, base_url: str, site_name: str = DEFAULT_SITE_NAME) -> None:
@@ -41,6 +44,8 @@ class Letters:
     def write(self, mail: Mail, secret: str | None) -> Letter:
         """`secret` (a key or a link) in clear: for the dialogue with the relay, and nothing else."""
         template, subject = TEMPLATE_AND_SUBJECT[mail.kind]
+        if mail.kind is MailKind.PURCHASE_REVERSED and not mail.facts["tokens"]:
+            subject = GIVEN_BACK
         subject = subject.format(site_name=self._site_name)
         facts = {**mail.facts, "subject": subject, "kind": mail.kind, "secret": secret}
         return Letter(

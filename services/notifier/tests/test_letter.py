@@ -119,6 +119,8 @@ def test_a_reversal_says_why_and_a_withdrawn_one_that_it_was(tokens: int, reason
     for text in (written.text, written.html):
         assert says in " ".join(text.split())
         assert ("next purchase" in " ".join(text.split())) == (tokens > 0)
+    assert ("taken back" in written.subject) == (tokens > 0)
+    assert ("taken back" in written.html) == (tokens > 0)
 
 
 def test_the_site_has_the_name_that_the_operator_gave_it() -> None:
