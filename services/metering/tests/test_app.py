@@ -18,6 +18,7 @@ from shared.admission.sequences import write_sequence
 from shared.api_keys import new_account_id
 from shared.clock import utc_now
 from shared.contracts.internal.metering import MirrorReply
+from shared.ids import new_uuid7
 from shared.migrations import SchemaMismatch
 from tests.support.eventually import eventually
 from tests.support.servers import ServiceDatabase
@@ -63,6 +64,25 @@ async def is_open(metering: httpx.AsyncClient, path: str) -> bool:
 
 async def test_it_is_ready_when_its_three_servers_answer(metering: httpx.AsyncClient) -> None:
     assert (await metering.get("/ready")).json() == {"status": "ready"}
+
+
+async def test_no_internal_route_answers_without_the_token(settings: Settings) -> None:
+    """Whichever there are: a new one is among them."""
+    app = build_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://metering") as stranger,
+    ):
+        answers = {
+            f"{method} {path}": (
+                await stranger.request(method, path.format(account_id="aB3dE5gH", request_id=new_uuid7()))
+            ).status_code
+            for path, methods in app.openapi()["paths"].items()
+            for method in methods
+            if path.startswith("/internal/")
+        }
+    assert len(answers) > 10
+    assert {route: status for route, status in answers.items() if status != 403} == {}
 
 
 async def test_it_tells_prometheus_what_it_posts_and_how_late(metering: httpx.AsyncClient) -> None:
