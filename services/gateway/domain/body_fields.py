@@ -5,13 +5,12 @@ from collections.abc import Container, Mapping
 from typing import Any
 
 from services.gateway.domain.chat_fields import is_refused
-from services.gateway.domain.checks import Check, boolean, integer, object_at
-from services.gateway.domain.errors import InvalidRequest, UnsupportedParameter
+from services.gateway.domain.checks import Check, boolean, integer, not_supported, object_at
+from services.gateway.domain.errors import InvalidRequest
 from services.gateway.domain.generation import CompletionLimits
 
 TOKEN_LIMIT_MAX = 2**31 - 1
 FIELDS_MAX = 128
-NAME_LENGTH_SHOWN_MAX = 64
 STREAMED = b'"stream":true,"stream_options":{"include_usage":true},"timings_per_token":true'
 """What the meter lives on; what the client did not ask for is cut out of the answer."""
 NOT_STREAMED = b'"stream":false'
@@ -32,12 +31,6 @@ def unknown_fields(given: Mapping[str, Any], known: Container[str]) -> list[str]
         if is_refused(name):
             raise not_supported(name)
     return unknown
-
-
-def not_supported(name: str) -> UnsupportedParameter:
-    """The name may be the client's, and as long as a body."""
-    shown = name[:NAME_LENGTH_SHOWN_MAX]
-    return UnsupportedParameter(f"'{shown}' is not supported here: leave it out.", param=shown)
 
 
 def checked(given: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.domain.errors import InvalidRequest
+from services.gateway.domain.errors import InvalidRequest, UnsupportedParameter
+
+NAME_LENGTH_SHOWN_MAX = 64
 
 Check = Callable[[str, Any], Any]
 """(field, value) -> the value to send upstream."""
@@ -48,6 +50,12 @@ class OneOf:
 
 
 number, integer = Number, Integer
+
+
+def not_supported(name: str) -> UnsupportedParameter:
+    """The name may be the client's, and as long as a body."""
+    shown = name[:NAME_LENGTH_SHOWN_MAX]
+    return UnsupportedParameter(f"'{shown}' is not supported here: leave it out.", param=shown)
 
 
 def one_of(*words: str) -> OneOf:

@@ -11,7 +11,6 @@ from services.gateway.domain.body_fields import (
     NOT_STREAMED,
     STREAMED,
     checked,
-    not_supported,
     present,
     token_limit,
     unknown_fields,
@@ -20,7 +19,7 @@ from services.gateway.domain.body_fields import (
 )
 from services.gateway.domain.chat_fields import PASSED, WITHOUT_EFFECT
 from services.gateway.domain.chat_stream import ChatStream
-from services.gateway.domain.checks import boolean, only_one
+from services.gateway.domain.checks import boolean, not_supported, only_one
 from services.gateway.domain.errors import InvalidRequest, MissingParameter
 from services.gateway.domain.generation import AnswerId, CompletionLimits, UpstreamCall, WholeAnswer
 from services.gateway.domain.json_body import decode_object, encode

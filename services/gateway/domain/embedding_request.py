@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from services.gateway.domain.body_fields import not_supported, present, unknown_fields
+from services.gateway.domain.body_fields import present, unknown_fields
 from services.gateway.domain.chat_fields import WITHOUT_EFFECT
-from services.gateway.domain.checks import list_at, one_of
+from services.gateway.domain.checks import list_at, not_supported, one_of
 from services.gateway.domain.counts import counts_of_prompt
 from services.gateway.domain.errors import InvalidRequest, MissingParameter, UpstreamFailed
 from services.gateway.domain.generation import AnswerId, CompletionLimits, UpstreamCall, WholeAnswer

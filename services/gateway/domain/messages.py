@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.gateway.domain.checks import list_at, object_at, text
+from services.gateway.domain.checks import list_at, not_supported, object_at, text
 from services.gateway.domain.errors import InvalidRequest, MissingParameter
 
 MESSAGES_MAX = 2048
@@ -17,6 +17,8 @@ ROLES = {
 }
 TEXT_FIELDS = ("name", "tool_call_id", "reasoning_content", "refusal")
 PART_TEXT = {"text": "text", "refusal": "refusal"}
+REFUSED = ("function_call",)
+"""Part of what was said, and no template here knows it: left out, the conversation would be another."""
 
 Message = dict[str, Any]
 
@@ -33,6 +35,9 @@ def build_messages(value: Any) -> list[Message]:
 
 def _message(field: str, value: Any) -> Message:
     given = object_at(field, value)
+    for name in REFUSED:
+        if given.get(name) is not None:
+            raise not_supported(f"{field}.{name}")
     built: Message = {"role": _role(f"{field}.role", given.get("role")), "content": None}
     if given.get("content") is not None:
         built["content"] = _content(f"{field}.content", given["content"])

@@ -60,7 +60,8 @@ CALL = object_of(
 )
 CONTENT = _text_or([_part(kind, field) for kind, field in messages.PART_TEXT.items()], messages.PARTS_MAX)
 _MORE = {name: or_null(STRING) for name in messages.TEXT_FIELDS} | {
-    "tool_calls": or_null(list_of(CALL, maxItems=messages.TOOL_CALLS_MAX))
+    "tool_calls": or_null(list_of(CALL, maxItems=messages.TOOL_CALLS_MAX)),
+    **{name: {"type": "null"} for name in messages.REFUSED},
 }
 _SPEAKERS = sorted(messages.ROLES.keys() - {"assistant"})
 MESSAGE: Schema = {
@@ -139,6 +140,7 @@ EMBEDDING = body(
     },
 )
 
+ONLY_THESE: Schema = {"additionalProperties": {"type": "null"}}
 LABEL: Schema = or_null({"type": "string", "maxLength": response_fields.LABEL_LENGTH_MAX})
 ACCEPTED: dict[str, Schema] = {
     "background": or_null(constant(False)),
@@ -147,7 +149,10 @@ ACCEPTED: dict[str, Schema] = {
     "safety_identifier": LABEL,
     "service_tier": or_null({"enum": ["auto", "default"]}),
     "store": or_null(BOOLEAN),
-    "stream_options": or_null(OBJECT),
+    "stream_options": or_null(
+        object_of({name: or_null(BOOLEAN) for name in ("include_usage", "include_obfuscation")}, ())
+        | ONLY_THESE
+    ),
     "top_logprobs": or_null({"type": "integer", "const": 0}),
     "truncation": or_null(constant("disabled")),
     "user": LABEL,
@@ -172,6 +177,7 @@ INPUT_REASONING = object_of(
     {
         "type": constant("reasoning"),
         "content": or_null(list_of(_part("reasoning_text", "text"), maxItems=messages.PARTS_MAX)),
+        "summary": {"enum": [None, []]},
         response_input.UNREADABLE: {"type": "null"},
     },
     ("type",),
@@ -192,7 +198,6 @@ TEXT_FORMAT: Schema = {
         | {"additionalProperties": {"type": "null"}},
     ]
 }
-ONLY_THESE: Schema = {"additionalProperties": {"type": "null"}}
 RESPONSE = body(
     ("input",),
     {

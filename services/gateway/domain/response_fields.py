@@ -5,9 +5,9 @@ and what is refused by name. Nothing is left out in silence; lists and objects w
 from collections.abc import Mapping
 from typing import Any
 
-from services.gateway.domain.body_fields import EMPTY, not_supported
+from services.gateway.domain.body_fields import EMPTY
 from services.gateway.domain.chat_fields import PASSED
-from services.gateway.domain.checks import Check, boolean, object_at, text
+from services.gateway.domain.checks import Check, boolean, not_supported, object_at, text
 from services.gateway.domain.errors import InvalidRequest, UnsupportedParameter
 
 HONOURED = frozenset(
@@ -50,6 +50,11 @@ def refuse(field: str, _: Any) -> Any:
     raise not_supported(field)
 
 
+def stream_options(field: str, value: Any) -> None:
+    """Usage is always there, and nothing is padded."""
+    members_of({field: value}, field, {"include_usage": boolean, "include_obfuscation": boolean})
+
+
 ACCEPTED: dict[str, Check] = {
     "background": only(False),
     "model": text,
@@ -57,7 +62,7 @@ ACCEPTED: dict[str, Check] = {
     "safety_identifier": label,
     "service_tier": only("auto", "default"),
     "store": boolean,
-    "stream_options": object_at,
+    "stream_options": stream_options,
     "top_logprobs": only(0),
     "truncation": only("disabled"),
     "user": label,

@@ -50,4 +50,4 @@ def _schema(wanted: dict[str, Any]) -> TextFormat:
     copy = SchemaCopy(f"{FIELD}.schema", shown.get("schema"))
     chat = {"type": "json_schema", "json_schema": {"name": "answer", "schema": copy.schema}}
     unread = {f"{FIELD}.description"} if "description" in shown else set()
-    return TextFormat(shown, chat, frozenset(copy.left_out | unread))
+    return TextFormat(shown | {"schema": copy.schema}, chat, frozenset(copy.left_out | unread))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.gateway.domain.checks import list_at, object_at, text
+from services.gateway.domain.checks import list_at, not_supported, object_at, text
 from services.gateway.domain.errors import InvalidRequest, MissingParameter, UnsupportedParameter
 from services.gateway.domain.messages import MESSAGES_MAX, PARTS_MAX, Message
 
@@ -68,6 +68,8 @@ def _reasoning(field: str, item: dict[str, Any]) -> Message:
     if item.get(UNREADABLE) is not None:
         message = f"'{field}.{UNREADABLE}' cannot be read here: leave the item out."
         raise UnsupportedParameter(message, param=f"{field}.{UNREADABLE}")
+    if item.get("summary") not in (None, []):
+        raise not_supported(f"{field}.summary")
     content = [] if item.get("content") is None else item["content"]
     parts = list_at(f"{field}.content", content, length_max=PARTS_MAX)
     texts = [_reasoning_text(f"{field}.content[{at}]", part) for at, part in enumerate(parts)]

@@ -9,7 +9,7 @@ from services.gateway.domain.chat_fields import PASSED
 from services.gateway.domain.chat_request import ChatRequest, build_chat_request
 from services.gateway.domain.checks import text
 from services.gateway.domain.generation import AnswerId, CompletionLimits, UpstreamCall, WholeAnswer
-from services.gateway.domain.json_body import decode_object
+from services.gateway.domain.json_body import decode_object, encode
 from services.gateway.domain.response_fields import KNOWN, check_fields, effort_of, metadata_of
 from services.gateway.domain.response_format import text_format
 from services.gateway.domain.response_input import messages_of
@@ -95,6 +95,7 @@ def parse_response_request(body: bytes, limits: CompletionLimits) -> ResponseReq
         "reasoning": {"effort": effort, "summary": None},
         "text": {"format": shape.shown},
     }
+    encode({**echoed, "instructions": None})  # what no JSON can carry is refused, not said back
     request = build_chat_request(chat, limits)
     return ResponseRequest(request, echoed, (*ignored, *sorted(shape.left_out)))
 

@@ -10,13 +10,15 @@ from typing import Any
 from services.gateway.domain.chat_stream import DONE, parse_chunk
 from services.gateway.domain.counts import Counts, counts_of_timings, counts_of_usage
 from services.gateway.domain.errors import UpstreamFailed
-from services.gateway.domain.generation import ErrorBody
+from services.gateway.domain.generation import BROKEN_OFF, ErrorBody
 from services.gateway.domain.json_body import COMPACT
 from services.gateway.domain.response_items import KIND_OF_FIELD, MESSAGE, Item, ItemKind, Json
 from services.gateway.domain.response_object import AnswerEnd, ResponseHead
 from services.gateway.domain.sse import EventSplitter, data_of
 from services.gateway.domain.whole_answer import model_in
 
+TEXT_LENGTH_MAX = 8 << 20
+"""Of one answer, kept until its end. A token is a few characters: who sends more does not heed the limit."""
 CONTENT_INDEX = 0
 """Each item has one part."""
 
@@ -33,6 +35,7 @@ class ResponseStream:
         self._output: list[Json] = []
         self._item: Item | None = None
         self._texts: list[str] = []
+        self._text_length = 0
         self._events: list[bytes] = []
         self._events_made = 0
         self.model = ""
@@ -91,6 +94,9 @@ class ResponseStream:
                 self._make(name, response=self._head.in_progress(self.model))
 
     def _say(self, kind: ItemKind, text: str) -> None:
+        self._text_length += len(text)
+        if self._text_length > TEXT_LENGTH_MAX:
+            raise UpstreamFailed(BROKEN_OFF)
         item = self._item
         if item is None or item.kind is not kind:
             item = self._open_item(kind)

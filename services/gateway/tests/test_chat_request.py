@@ -34,6 +34,12 @@ def param_refused(**fields: Any) -> str | None:
     return refused.value.param
 
 
+def test_a_part_of_the_conversation_that_cannot_be_told_is_refused() -> None:
+    said = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    assert param_refused(messages=[said]) == "messages[0].function_call"
+    assert parse(messages=[said | {"function_call": None}]).ignored_fields == ()
+
+
 def test_a_whole_request_is_built_from_its_messages_and_the_granted_limit() -> None:
     assert sent(parse(model="gpt-4o")) == {"messages": MESSAGES, "max_tokens": 5, "stream": False}
 

@@ -55,6 +55,32 @@ def test_a_schema_reaches_the_model_without_what_could_crash_it() -> None:
     assert described.ignored_fields == ("text.format.description",)
 
 
+def test_the_schema_that_is_said_back_is_the_one_that_counts() -> None:
+    """What is left out of it may be nested deeper than an answer could be written."""
+    deep: Any = []
+    for _ in range(800):
+        deep = [deep]
+    shown = parse(text={"format": FORMAT | {"schema": {"pattern": deep, "type": "object"}}})._echoed
+    assert shown["text"]["format"]["schema"] == {"type": "object"}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"user": "\ud800"}, {"metadata": {"a": "\udc00"}}, {"metadata": {"\ud800": "a"}}]
+)
+def test_half_a_surrogate_pair_is_not_said_back(fields: Any) -> None:
+    assert param_refused(**fields) is None
+
+
+def test_options_of_a_stream_are_those_that_are_so_anyway() -> None:
+    assert parse(stream_options={"include_usage": True, "include_obfuscation": False}).ignored_fields == ()
+    assert param_refused(stream_options={"padding": 1}) == "stream_options.padding"
+
+
+def test_a_summary_of_reasoning_is_not_lost_in_silence() -> None:
+    summary = [{"type": "summary_text", "text": "It thought."}]
+    assert param_refused(input=[{"type": "reasoning", "summary": summary}]) == "input[0].summary"
+
+
 def test_messages_keep_their_roles_and_parts() -> None:
     items = [
         {"role": "developer", "content": "Be brief."},

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from services.gateway.domain import response_stream
 from services.gateway.domain.counts import Counts
 from services.gateway.domain.generation import AnswerId, CompletionLimits
 from services.gateway.domain.response_request import ResponseRequest, parse_response_request
@@ -218,6 +219,16 @@ def test_the_first_word_is_not_kept_back() -> None:
     stream = new_stream()
     text = stream.feed(chunk([{"delta": {"content": "P"}, "finish_reason": None}])).decode()
     assert types_in(text) == [*BEGINNING, *OF_MESSAGE[:3]]
+
+
+def test_an_answer_without_end_is_broken_off_before_it_fills_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(response_stream, "TEXT_LENGTH_MAX", 100)
+    stream = new_stream()
+    stream.feed(b"".join(chunk([{"delta": {"content": "x" * 10}}]) for _ in range(1000)))
+    assert stream.failure is not None
+    assert b"response.failed" in stream.broken_by({"message": "m", "type": "t", "param": None, "code": "c"})
 
 
 def test_keep_alives_pass() -> None:
