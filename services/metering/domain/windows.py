@@ -56,6 +56,8 @@ class Window:
 def window_of(since: datetime | None, until: datetime | None, now: datetime) -> Window:
     """Whole UTC days where nothing is said: until the end of today, and 30 days in all. Raises WindowInvalid."""
     until = until or _midnight_at_or_after(now)
+    if not FIRST < until <= LAST:  # thirty days before the year 1 cannot be told
+        return checked(FIRST, until)
     since = since or _midnight_at_or_after(until) - DAYS_BY_DEFAULT * DAY
     return checked(since, until)
 

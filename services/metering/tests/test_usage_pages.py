@@ -183,6 +183,8 @@ async def test_nobody_sees_another_accounts_usage(client: httpx.AsyncClient, boo
         {"since": "2026-11-16T00:00:00Z", "until": "2026-11-16T00:00:00Z"},
         {"since": "2020-01-01T00:00:00Z", "until": "2026-11-16T00:00:00Z"},
         {"since": "0001-01-01T00:00:00Z"},
+        {"until": "0001-01-01T00:00:00Z"},
+        {"until": "9999-12-31T00:00:00Z"},
         {"since": "2026-11-16T00:00:00"},
         {"since": "yesterday"},
         {"limit": 0},
