@@ -122,7 +122,7 @@ class GenerationEndpoint:
             await streaming.until_done(relay, gone, request, listener)
         except asyncio.CancelledError:  # this process is stopping
             request.cut()
-        if gone.done():
+        if gone.done() or listener.is_too_slow:
             request.leave()
         await asyncio.wait({relay})
         caller.outcome = streaming.outcome(request, relay, listener)

@@ -23,6 +23,8 @@ HEADERS: http.Headers = [
 CUT_OFF = "The answer was cut off on our side. What you received so far is charged."
 PATIENCE_SECONDS = 10.0
 """Before that a waiting request can still be refused with a status of its own."""
+READER_SECONDS_MAX = 60.0
+"""That a client may keep its upstream waiting, all its pauses together: a slot is not its own for as long as it likes."""
 FAREWELL_TIMEOUT_SECONDS = 1.0
 """For the error frame of a stream that we cut: its client may not be reading."""
 
@@ -36,6 +38,8 @@ class Listener:
         self._send = send
         self._headers = headers
         self._stream = stream
+        self._waited_seconds = 0.0
+        self._waiting_since: float | None = None
         self.has_begun = False
 
     async def begin(self) -> None:
@@ -45,7 +49,16 @@ class Listener:
         await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
 
     async def send(self, data: bytes) -> None:
+        self._waiting_since = _now()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._waited_seconds += _now() - self._waiting_since
+        self._waiting_since = None
+
+    @property
+    def is_too_slow(self) -> bool:
+        """It reads so little that it counts as gone."""
+        waiting_seconds = 0.0 if self._waiting_since is None else _now() - self._waiting_since
+        return self._waited_seconds + waiting_seconds > READER_SECONDS_MAX
 
     async def end(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -69,12 +82,13 @@ def outcome(request: OpenRequest, relay: asyncio.Task[None], listener: Listener)
 async def until_done(
     relay: asyncio.Task[None], gone: asyncio.Task[None], request: OpenRequest, listener: Listener
 ) -> None:
-    """The answer's end or the client's. One that waits long for its turn hears that it does."""
+    """The answer's end or the client's, that of one who reads too slowly as well. One that waits long for its turn
+    hears that it does."""
     while True:
         done, _ = await asyncio.wait(
             {relay, gone}, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED
         )
-        if done:
+        if done or listener.is_too_slow:
             return
         if not request.is_generating:
             await listener.begin()
@@ -101,3 +115,7 @@ async def end(listener: Listener, error: BaseException | None) -> None:
     else:
         log.error("stream_failed", exc_info=error)
         await listener.end_with(UpstreamFailed(CUT_OFF))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -14,6 +14,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.gateway.domain.chat_stream import ChatStream
+from services.gateway.entrypoints import streaming
 from services.gateway.tests.conftest import GatewayFactory
 from services.gateway.tests.support.accounts import Account, available, nothing_is_held, open_account
 from services.gateway.tests.support.chat import (
@@ -25,6 +26,7 @@ from services.gateway.tests.support.chat import (
     until_generating,
 )
 from services.gateway.tests.support.usage import UsageListener
+from shared.contracts.gateway import Outcome, UsageRecord
 from tests.support.eventually import eventually
 from tests.support.upstream import Script, StandInUpstream
 
@@ -84,6 +86,28 @@ async def test_a_reader_that_stops_costs_bounded_memory_and_no_other_stream(
     finally:
         tracemalloc.stop()
     await nothing_is_held(redis, account)
+
+
+async def test_a_reader_that_is_too_slow_counts_as_gone_and_frees_its_slot(
+    gateway: httpx.AsyncClient, account: Account, redis: Redis, upstream: StandInUpstream,
+    usage: UsageListener, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(streaming, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(streaming, "READER_SECONDS_MAX", 0.3)
+    upstream.script = LARGE
+    async with stopped_reader(str(gateway.base_url), account):
+        await until_generating(upstream)
+        async with asyncio.timeout(5):
+            await upstream.generations[0].ended.wait()
+        assert upstream.generations[0].was_abandoned
+        await nothing_is_held(redis, account)
+
+    async def told() -> list[UsageRecord]:
+        return [record for record in usage.records() if record.account_id == account.account_id]
+
+    [record] = await eventually(told)
+    assert record.outcome is Outcome.CLIENT_DISCONNECTED
+    assert 0 < record.tokens_completion <= upstream.generations[0].tokens_completion
 
 
 async def test_a_client_that_goes_without_having_read_closes_its_upstream_at_once(
