@@ -18,6 +18,18 @@ async def add_session(
     )
 
 
+async def end_soonest(pool: Pool, *, kept: int) -> None:
+    """Ends all but those that would live longest."""
+    await pool.execute(
+        """
+        DELETE FROM admin_sessions WHERE digest IN (
+            SELECT digest FROM admin_sessions ORDER BY expires_at DESC OFFSET $1
+        )
+        """,
+        kept,
+    )
+
+
 async def is_open(pool: Pool, digest: str, *, key_digest: str, now: datetime) -> bool:
     found: bool = await pool.fetchval(
         """

@@ -13,6 +13,10 @@ TOKENS_MAX = 10**12
 """Of one adjustment or grant: far above any sale, far below what Redis counts exactly."""
 GRANT_DAYS_MAX = 3650
 ADMIN_SESSION_LIFETIME = timedelta(hours=12)
+SCRIPT_ADMIN_SESSION_LIFETIME = timedelta(minutes=10)
+"""Where nothing says that a browser asked: programs open the panel with the key, too, again and again."""
+ADMIN_SESSIONS_MAX = 100
+"""A new one ends what would end first: programs never crowd out the operator's browsers."""
 
 Door = Literal["key", "session"]
 Outcome = Literal["done", "refused", "failed"]

@@ -10,7 +10,12 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.accounts.domain.operators import ADMIN_SESSION_LIFETIME, Operator, is_allowed
+from services.accounts.domain.operators import (
+    ADMIN_SESSION_LIFETIME,
+    SCRIPT_ADMIN_SESSION_LIFETIME,
+    Operator,
+    is_allowed,
+)
 from services.accounts.entrypoints.browsers import (
     Cookie,
     NotFromOurPage,
@@ -73,7 +78,9 @@ class AdminDoor:
         operator = Operator("key", client)
         if not may_be_signed_in(request):
             return Admitted(operator)
-        token = await self._admit.open_session()
+        is_browser = "sec-fetch-site" in request.headers
+        lifetime = ADMIN_SESSION_LIFETIME if is_browser else SCRIPT_ADMIN_SESSION_LIFETIME
+        token = await self._admit.open_session(lifetime=lifetime)
         return Admitted(operator, self._admit.form_token(token), token)
 
     async def admit_sender(self, request: Request, form: Mapping[str, str]) -> Admitted:

@@ -120,6 +120,17 @@ async def test_a_session_opens_the_pages_without_the_key(accounts: Accounts) -> 
     assert [(await accounts.http.get(path)).status_code for path in PATHS] == [200, 404, 200, 200, 200]
 
 
+async def test_programs_do_not_crowd_out_the_operators_browser(accounts: Accounts) -> None:
+    await accounts.http.post("/admin", data={"key": ADMIN_KEY}, headers=OWN_FORM)
+    session = accounts.http.cookies["promptly_admin"]
+    for _ in range(101):
+        await opened(accounts)
+    assert await accounts.database.fetchval("SELECT count(*) FROM admin_sessions") == 100
+    accounts.http.cookies.clear()
+    accounts.http.cookies.set("promptly_admin", session, domain="promptly.test")
+    assert (await accounts.http.get("/admin")).status_code == 200
+
+
 async def test_another_site_signs_no_operator_in(accounts: Accounts) -> None:
     page = await opened(accounts, sec_fetch_site="cross-site")
     assert (page.status_code, "set-cookie" in page.headers) == (200, False)

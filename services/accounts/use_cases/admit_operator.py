@@ -2,12 +2,13 @@
 
 import hmac
 from dataclasses import dataclass, field
+from datetime import timedelta
 from secrets import token_urlsafe
 
 import structlog
 
 from services.accounts.adapters import admin_sessions_postgres as sessions
-from services.accounts.domain.operators import ADMIN_SESSION_LIFETIME
+from services.accounts.domain.operators import ADMIN_SESSIONS_MAX
 from services.accounts.domain.sessions import (
     TOKEN_BYTES,
     TOKEN_LENGTH_MAX,
@@ -49,15 +50,16 @@ class AdmitOperator:
             self.pool, session_digest_of(token), key_digest=self._key_digest, now=utc_now()
         )
 
-    async def open_session(self) -> str:
+    async def open_session(self, *, lifetime: timedelta) -> str:
         token, now = token_urlsafe(TOKEN_BYTES), utc_now()
         await sessions.add_session(
             self.pool,
             session_digest_of(token),
             key_digest=self._key_digest,
             now=now,
-            expires_at=now + ADMIN_SESSION_LIFETIME,
+            expires_at=now + lifetime,
         )
+        await sessions.end_soonest(self.pool, kept=ADMIN_SESSIONS_MAX)
         log.info("admin_signed_in")
         return token
 
