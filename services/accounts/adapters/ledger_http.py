@@ -10,7 +10,7 @@ from shared.contracts.internal import metering
 from shared.http.internal import InternalClient
 from shared.ids import AccountId, KeyId
 
-OLDEST = "2020-01-01T00:00:00Z"
+BAD_REQUEST = 400
 
 
 class Ledger:
@@ -41,10 +41,12 @@ class Ledger:
     async def list_requests(
         self, account_id: AccountId, *, limit: int, key_id: KeyId | None = None, cursor: str | None = None
     ) -> metering.ReceiptPage | None:
-        """Newest first."""
+        """Newest first. Raises RefusedThere for a cursor that is none."""
         given = {"limit": limit, "key_id": key_id, "cursor": cursor}
         params = {name: value for name, value in given.items() if value is not None}
         reply = await self._client.get(f"/internal/accounts/{account_id}/usage/requests", params)
+        if reply.status_code == BAD_REQUEST:
+            refuse_as_told(reply)
         return find(reply, metering.ReceiptPage)
 
     async def find_receipt(self, account_id: AccountId, request_id: UUID) -> metering.ReceiptReply | None:

@@ -115,8 +115,12 @@ class Neighbours(LedgerStandIn):
             ]
             return UsageReport(group_by=group_by, since=NOW, until=NOW, rows=tuple(rows), next_cursor=None)
 
-        @app.get("/internal/accounts/{account_id}/usage/requests")
-        async def requests(account_id: str, key_id: str | None = None) -> ReceiptPage:
+        @app.get("/internal/accounts/{account_id}/usage/requests", response_model=None)
+        async def requests(
+            account_id: str, key_id: str | None = None, cursor: str | None = None
+        ) -> ReceiptPage | JSONResponse:
+            if cursor == "broken":
+                return JSONResponse(error_body("No such cursor.", Kind.INVALID, code="invalid_cursor"), 400)
             found = [each for each in self.receipts if key_id in (None, each.key_id)]
             return ReceiptPage(since=NOW, until=NOW, receipts=tuple(found), next_cursor=None)
 

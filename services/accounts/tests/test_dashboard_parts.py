@@ -53,6 +53,16 @@ async def test_without_a_session_nothing_is_told(panel: Accounts, path: str) -> 
     assert (await panel.http.get(path)).status_code == 401
 
 
+async def test_a_page_of_requests_that_never_was_is_400_and_no_outage(
+    panel: Accounts, neighbours: Neighbours
+) -> None:
+    key = await panel.new_key("cursor@example.com")
+    neighbours.knows(key[3:11])
+    await Browser(panel).sign_in(key)
+    page = await panel.http.get("/dashboard/requests", params={"cursor": "broken"})
+    assert (page.status_code, "No such cursor." in page.text) == (400, True)
+
+
 async def test_usage_comes_as_a_file_of_the_chosen_range(panel: Accounts, neighbours: Neighbours) -> None:
     account_id = await signed_in(panel, neighbours, "csv@example.com")
     neighbours.used(account_id, utc_now().date(), requests=3, prompt=40, completion=20)
