@@ -3,6 +3,7 @@
 UUIDv7 (RFC 9562) sorts by time, so that tables and partitions keyed by it stay append-only.
 """
 
+import re
 from datetime import datetime
 from typing import NewType
 from uuid import UUID
@@ -22,6 +23,9 @@ KeyDigest = NewType("KeyDigest", str)
 """64 hex digits: HMAC-SHA256 of an API key under the pepper."""
 
 
+REQUEST_ID_PATTERN = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
 def new_uuid7() -> UUID:
     """A UUIDv7, monotone within this process."""
     return UUID(bytes=uuid_utils.uuid7().bytes)
@@ -34,3 +38,8 @@ def first_uuid7_at(instant: datetime) -> UUID:
 
 def new_request_id() -> RequestId:
     return RequestId(str(uuid_utils.uuid7()))
+
+
+def find_request_id(name: bytes) -> RequestId | None:
+    """What stands in Redis as the name of a request; None when it is none."""
+    return RequestId(name.decode()) if REQUEST_ID_PATTERN.fullmatch(name) else None

@@ -9,7 +9,7 @@ from shared.admission.holds import hold_of
 from shared.admission.inspected import EndingGrant, Inspected, Journalled, State
 from shared.admission.keys import AccountKeys
 from shared.admission.lua import Call, run
-from shared.ids import AccountId, RequestId
+from shared.ids import AccountId, RequestId, find_request_id
 
 
 async def inspect(redis: Redis, account_ids: Collection[AccountId]) -> dict[AccountId, Inspected]:
@@ -50,13 +50,19 @@ def _inspected(reply: Sequence[Any]) -> Inspected:
             for name, value in fields.items()
             if name.startswith("running:")
         },
-        holds={RequestId(name.decode()): hold_of(packed) for name, packed in _pairs(holds)},
+        holds={_request_id(name): hold_of(packed) for name, packed in _pairs(holds)},
         journal={
-            RequestId(name.decode()): Journalled(*map(int, value.split(b":")))
-            for name, value in _pairs(journal)
+            _request_id(name): Journalled(*map(int, value.split(b":"))) for name, value in _pairs(journal)
         },
         unleased=frozenset(RequestId(request_id.decode()) for request_id in unleased),
     )
+
+
+def _request_id(name: bytes) -> RequestId:
+    request_id = find_request_id(name)
+    if request_id is None:
+        raise ValueError(f"{len(name)} bytes that name no request")
+    return request_id
 
 
 def _pairs(flat: Sequence[bytes]) -> list[tuple[bytes, bytes]]:

@@ -17,7 +17,7 @@ from redis.exceptions import ResponseError
 from shared.admission.desk import REMEMBER_MS
 from shared.admission.keys import AccountKeys
 from shared.admission.lua import Call, run, run_each
-from shared.ids import AccountId, RequestId
+from shared.ids import AccountId, RequestId, find_request_id
 
 WAIT_BEFORE_OPENING_MS = 1_500
 """Several checkpoint intervals: by then every gateway has brought back what Redis lost."""
@@ -59,7 +59,8 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """A mirror pass that has begun. `request_ids`: held or journalled, so the ledger may have them."""
+    """A mirror pass that has begun. `request_ids`: held or journalled, so the ledger may have them. What is no
+    request's name stays in Redis, for the audit to tell: it is no reason to mirror nobody."""
 
     account: Absent | Closed | Open
     request_ids: frozenset[RequestId]
@@ -152,7 +153,7 @@ async def write_mirror(
 
 def _pass_of(reply: Sequence[Any]) -> Pass:
     state, now_ms, opens_at_ms, drain, held, journalled = reply
-    request_ids = frozenset(RequestId(request_id.decode()) for request_id in (*held, *journalled))
+    request_ids = frozenset(filter(None, map(find_request_id, (*held, *journalled))))
     if state == b"open":
         return Pass(Open(), request_ids)
     if state == b"absent":

@@ -33,6 +33,17 @@ async def test_an_account_that_redis_refuses_keeps_no_other_from_its_mirror(
     assert await gateway.available(accounts[1]) == 990
 
 
+async def test_what_names_no_request_keeps_nobody_from_the_mirror(
+    books: Books, redis: Redis, gateway: Gateway
+) -> None:
+    """It would end the process, again and again."""
+    account_id = await gateway.open_account(books)
+    await redis.hset(AccountKeys(account_id).journal, "no request", "2:5")
+    await books.post(record_for(account_id, 10))
+    await mirror_changed_accounts(books.pool, redis)
+    assert await gateway.available(account_id) == 990
+
+
 async def test_a_pass_that_redis_did_not_answer_comes_again(
     books: Books, redis_url: str, gateway: Gateway
 ) -> None:
