@@ -11,6 +11,7 @@ import pytest
 from services.notifier.domain.relay_faults import RelayUnusable, Step, TlsMode
 from services.notifier.tests.notifier_process import PRIVATE_KEY
 from services.notifier.tests.smtp_server import (
+    HOLD,
     HOST,
     PASSWORD,
     USER,
@@ -21,7 +22,15 @@ from services.notifier.tests.smtp_server import (
     smtp_server,
 )
 from services.notifier.tests.test_mailers import SENDER, mailer
-from services.notifier.use_cases.watch_door import FALSE_SECONDS, TRUE_SECONDS, MailDoorClosed, MailDoorWatch
+from services.notifier.use_cases import watch_door
+from services.notifier.use_cases.watch_door import (
+    FALSE_SECONDS,
+    TRUE_SECONDS,
+    UNKNOWN,
+    MailDoorClosed,
+    MailDoorWatch,
+)
+from tests.support.eventually import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -85,6 +94,24 @@ async def test_the_door_is_not_tried_again_with_every_question() -> None:
         assert len(mailbox.connections) == 2
         now += FALSE_SECONDS
         assert await door.fault() is None
+
+
+async def test_a_silent_relay_keeps_nobody_waiting_who_asks_for_the_door(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch_door, "PATIENCE_SECONDS", 0.05)
+    now = 0.0
+    async with smtp_server() as mailbox:
+        door = MailDoorWatch(mailer(mailbox.port), SENDER, lambda: now)
+        mailbox.replies_to_mail.append(HOLD)
+        assert await door.fault() == UNKNOWN
+        assert await door.fault() == UNKNOWN
+        assert len(mailbox.connections) == 1
+        assert await eventually(lambda: _named(door))
+
+
+async def _named(door: MailDoorWatch) -> bool:
+    return await door.fault() != UNKNOWN
 
 
 async def mail_test(**settings: str) -> tuple[int, str]:

@@ -89,7 +89,11 @@ async def test_metrics_count_what_waits_and_name_nobody(
     issued = issue_key()
     mailbox.replies_to_rcpt.append("451 4.7.1 later")
     await publish(amqp_url, issued)
-    await until(client, issued, "waiting")
+
+    async def was_put_off() -> bool:
+        return 'outcome="retryat"' in (await client.get("/metrics")).text
+
+    await eventually(was_put_off, WITHIN_SECONDS)
     metrics = (await client.get("/metrics")).text
     assert 'promptly_notifier_mails{state="pending"} 1.0' in metrics
     assert 'promptly_notifier_attempts_total{kind="key_registered",outcome="retryat"}' in metrics

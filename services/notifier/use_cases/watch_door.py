@@ -3,6 +3,7 @@ that asking often does not open a connection each time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from email.headerregistry import Address
 
 import structlog
@@ -13,6 +14,9 @@ from services.notifier.use_cases.deliver_mail import Mailer
 TRUE_SECONDS = 30.0
 FALSE_SECONDS = 5.0
 """A fault is looked at again sooner: somebody is mending it."""
+PATIENCE_SECONDS = 1.0
+"""A silent relay takes a look of 20 s and more: whoever asks meanwhile, a page of the panel, hears what was known."""
+UNKNOWN = "The relay has not answered yet."
 
 log = structlog.get_logger()
 
@@ -25,17 +29,16 @@ class MailDoorWatch:
     def __init__(self, mailer: Mailer, sender: Address, clock: Callable[[], float]) -> None:
         self._check: Callable[[], Awaitable[None]] = lambda: mailer.check(sender)
         self._clock = clock
-        self._asking = asyncio.Lock()
-        self._fault: str | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._fault: str | None = UNKNOWN
         self._known_until = float("-inf")
 
     async def fault(self) -> str | None:
         """What is wrong, with the remedy; None when mails can leave."""
-        async with self._asking:
-            if self._clock() >= self._known_until:
-                self._fault = await self._look()
-                self._known_until = self._clock() + (FALSE_SECONDS if self._fault else TRUE_SECONDS)
-            return self._fault
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await self._know()
+        return self._fault
 
     async def probe(self) -> None:
         """Raises MailDoorClosed."""
@@ -46,11 +49,23 @@ class MailDoorWatch:
         """For ever: tells the log, at start and whenever it changes."""
         told: str | None = "nothing yet"
         while True:
-            fault = await self.fault()
-            if fault != told:
-                _tell(fault)
-                told = fault
+            await self._know()
+            if self._fault != told:
+                _tell(self._fault)
+                told = self._fault
             await asyncio.sleep(TRUE_SECONDS)
+
+    async def _know(self) -> None:
+        """Until the answer is fresh. One look at a time, whoever asks, and it goes on when they stop waiting."""
+        if self._clock() < self._known_until:
+            return
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_anew())
+        await asyncio.shield(self._looking)
+
+    async def _look_anew(self) -> None:
+        self._fault = await self._look()
+        self._known_until = self._clock() + (FALSE_SECONDS if self._fault else TRUE_SECONDS)
 
     async def _look(self) -> str | None:
         try:
