@@ -84,7 +84,7 @@ TOOL_CHOICE: Schema = {
         {"type": "string", "enum": ["none", "auto", "required"]},
         object_of({"type": constant("function"), "function": object_of({"name": NAME})}, ("function",)),
     ],
-    "description": "The name must be that of one of `tools`.",
+    "description": "The name must be that of one of `tools`; `required` needs one.",
 }
 RESPONSE_FORMAT: Schema = {
     "anyOf": [

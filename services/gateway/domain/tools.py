@@ -56,6 +56,10 @@ def _choose_tool(value: Any, structure: Structure) -> None:
         choice = one_of("none", "auto", "required")("tool_choice", value)
         if "tools" in structure.body:
             structure.body["tool_choice"] = choice
+        elif choice == "required":
+            raise InvalidRequest(
+                "'tool_choice' requires a tool, and there are no 'tools'.", param="tool_choice"
+            )
         return
     name = object_at("tool_choice.function", value.get("function")).get("name")
     chosen = [tool for tool in structure.body.get("tools", []) if tool["function"]["name"] == name]

@@ -40,6 +40,11 @@ def test_a_part_of_the_conversation_that_cannot_be_told_is_refused() -> None:
     assert parse(messages=[said | {"function_call": None}]).ignored_fields == ()
 
 
+def test_a_tool_that_is_required_must_be_there() -> None:
+    assert param_refused(tool_choice="required", tools=[]) == "tool_choice"
+    assert "tool_choice" not in sent(parse(tool_choice="auto"))
+
+
 def test_a_whole_request_is_built_from_its_messages_and_the_granted_limit() -> None:
     assert sent(parse(model="gpt-4o")) == {"messages": MESSAGES, "max_tokens": 5, "stream": False}
 
