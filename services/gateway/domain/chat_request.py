@@ -23,6 +23,7 @@ from services.gateway.domain.json_body import decode_object, encode
 from services.gateway.domain.messages import Message, build_messages
 from services.gateway.domain.prompt_bound import prompt_bound
 from services.gateway.domain.tools import build_structure
+from services.gateway.domain.unknown_members import CHAT_SHAPE, unknown_members
 from services.gateway.domain.whole_answer import read_whole_answer
 
 PATH = "/v1/chat/completions"
@@ -98,7 +99,7 @@ def build_chat_request(body: Mapping[str, Any], limits: CompletionLimits) -> Cha
             structure_bytes=(len(structure_json) if structure.body else 0) + _tool_call_bytes(messages),
         ),
         tokens_completion=token_limit(given, ("max_tokens", "max_completion_tokens"), limits),
-        ignored_fields=(*ignored, *sorted(structure.left_out)),
+        ignored_fields=(*ignored, *unknown_members(given, CHAT_SHAPE), *sorted(structure.left_out)),
     )
 
 

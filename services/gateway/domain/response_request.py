@@ -16,6 +16,7 @@ from services.gateway.domain.response_input import messages_of
 from services.gateway.domain.response_object import ResponseHead
 from services.gateway.domain.response_stream import ResponseStream
 from services.gateway.domain.response_whole import read_whole_response
+from services.gateway.domain.unknown_members import RESPONSE_SHAPE, unknown_members
 
 PROMPT_FIELD = "input"
 SAMPLING = {name: PASSED[name] for name in ("temperature", "top_p")}
@@ -97,7 +98,8 @@ def parse_response_request(body: bytes, limits: CompletionLimits) -> ResponseReq
     }
     encode({**echoed, "instructions": None})  # what no JSON can carry is refused, not said back
     request = build_chat_request(chat, limits)
-    return ResponseRequest(request, echoed, (*ignored, *sorted(shape.left_out)))
+    left_out = (*ignored, *unknown_members(given, RESPONSE_SHAPE), *sorted(shape.left_out))
+    return ResponseRequest(request, echoed, left_out)
 
 
 def _instructions(given: Mapping[str, Any]) -> str | None:
