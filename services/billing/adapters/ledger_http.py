@@ -23,7 +23,9 @@ class Ledger:
             raise Unavailable("The ledger does not answer as agreed.")
         grants = GrantsReply.model_validate_json(reply.content).grants
         return {
-            grant.source.removeprefix(SOURCE_PREFIX): LedgerGrant(grant.tokens, grant.remaining, grant.frozen)
+            grant.source.removeprefix(SOURCE_PREFIX): LedgerGrant(
+                grant.tokens, grant.tokens_to_reverse, grant.frozen
+            )
             for grant in grants
             if grant.source.startswith(SOURCE_PREFIX)
         }

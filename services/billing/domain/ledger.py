@@ -8,21 +8,21 @@ from services.billing.domain.orders import Standing
 
 @dataclass(frozen=True, slots=True)
 class LedgerGrant:
-    """The grant of one purchase: what it gave, what is left in it, whether it is frozen."""
+    """The grant of one purchase: what it gave, how much of it the ledger was told to take back, whether it is frozen."""
 
     tokens: int
-    remaining: int
+    tokens_reversed: int
     is_frozen: bool
 
 
 def find_difference(standing: Standing, grant: LedgerGrant | None) -> str | None:
-    """In so many words, or None. What was reversed cannot be left in the grant."""
+    """In so many words, or None."""
     if grant is None:
         return f"{standing.tokens_credited} tokens were never credited"
     if grant.tokens != standing.tokens_credited:
         return f"{grant.tokens} tokens were credited instead of {standing.tokens_credited}"
-    if grant.remaining > standing.tokens_credited - standing.tokens_reversed:
-        return f"{standing.tokens_reversed} tokens were to be taken back and are still there"
+    if grant.tokens_reversed != standing.tokens_reversed:
+        return f"{grant.tokens_reversed} tokens were taken back instead of {standing.tokens_reversed}"
     if grant.is_frozen != standing.is_frozen:
         return "the pack is not frozen" if standing.is_frozen else "the pack is still frozen"
     return None
@@ -35,7 +35,7 @@ def repairs(standing: Standing, grant: LedgerGrant | None) -> tuple[Consequence,
         return consequences(Standing(), standing)
     as_ledger_has_it = Standing(
         tokens_credited=standing.tokens_credited,
-        tokens_reversed=min(standing.tokens_reversed, max(0, standing.tokens_credited - grant.remaining)),
+        tokens_reversed=grant.tokens_reversed,
         reversed_for=standing.reversed_for,
         is_frozen=grant.is_frozen,
     )

@@ -9,9 +9,11 @@ async def list_grants(pool: Pool, account_id: AccountId, *, limit: int) -> list[
     """Newest first."""
     rows = await pool.fetch(
         """
-        SELECT grant_id, kind, source, tokens, remaining, is_frozen AS frozen, expires_at, created_at, closed_at
-        FROM grants WHERE account_id = $1
-        ORDER BY created_at DESC, grant_id DESC LIMIT $2
+        SELECT grants.grant_id, kind, source, tokens, remaining, grants.is_frozen AS frozen,
+            coalesce(tokens_to_reverse, 0) AS tokens_to_reverse, expires_at, created_at, closed_at
+        FROM grants LEFT JOIN purchases USING (grant_id)
+        WHERE grants.account_id = $1
+        ORDER BY created_at DESC, grants.grant_id DESC LIMIT $2
         """,
         account_id,
         limit,

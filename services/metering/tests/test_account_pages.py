@@ -162,6 +162,8 @@ async def test_what_is_owed_or_frozen_is_in_no_total(
     await reverse_purchase(pool, new_uuid7(), reversed_to(debtor, 100), NOON)
     other = await empty_books.open_account(trial=None, paid=500)
     await pool.execute("UPDATE grants SET is_frozen = true WHERE account_id = $1", other)
+    grants = (await client.get(f"/internal/accounts/{debtor}/grants")).json()["grants"]
+    assert {grant["kind"]: grant["tokens_to_reverse"] for grant in grants} == {"purchase": 100, "trial": 0}
     balances = await client.post("/internal/balances", json={"account_ids": [debtor, other]})
     seen = [(each["balance"]["available"], each["balance"]["debt"]) for each in balances.json()["accounts"]]
     assert seen == [(0, 60), (0, 0)]

@@ -151,6 +151,8 @@ class GrantSeen(Message):
     tokens: int
     remaining: int
     frozen: bool
+    tokens_to_reverse: int = 0
+    """Of a purchase: how much of it billing has said is reversed, whether or not it is collected yet."""
     expires_at: AwareDatetime | None
     created_at: AwareDatetime
     closed_at: AwareDatetime | None
