@@ -38,7 +38,13 @@ def test_names_in_messages_parts_tools_and_options_are_told_once_each() -> None:
 
 
 def test_what_clients_send_along_without_meaning_it_is_not_told() -> None:
-    answer: dict[str, Any] = {"role": "assistant", "content": "b", "audio": None, "annotations": [], "function_call": None}
+    answer: dict[str, Any] = {
+        "role": "assistant",
+        "content": "b",
+        "audio": None,
+        "annotations": [],
+        "function_call": None,
+    }
     question = {"role": "user", "content": "c"}
     assert ignored_in_chat(messages=[answer, question], stream_options={"include_obfuscation": False}) == ()
 
