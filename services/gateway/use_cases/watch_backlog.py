@@ -22,6 +22,7 @@ log = structlog.get_logger()
 class Backlog:
     def __init__(self, stream: SettlementStream) -> None:
         self._stream = stream
+        self._unconfirmed_max = UNCONFIRMED_MAX
         self.is_full = False
         self.unconfirmed = 0
         self._oldest_at_ms: int | None = None
@@ -49,8 +50,8 @@ class Backlog:
 
     async def look(self) -> None:
         count = await self._stream.unconfirmed_count()
-        if count > UNCONFIRMED_MAX and not self.is_full:
+        if count > self._unconfirmed_max and not self.is_full:
             log.error("settlement_stream_full", unconfirmed=count)
         self.unconfirmed = count
         self._oldest_at_ms = await self._stream.oldest_unconfirmed_ms() if count else None
-        self.is_full = count > UNCONFIRMED_MAX
+        self.is_full = count > self._unconfirmed_max

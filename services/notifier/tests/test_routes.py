@@ -91,7 +91,7 @@ async def test_metrics_count_what_waits_and_name_nobody(
     await publish(amqp_url, issued)
 
     async def was_put_off() -> bool:
-        return 'outcome="retryat"' in (await client.get("/metrics")).text
+        return [mail.last_reply for mail in await mails_of(client, issued)] == ["451"]
 
     await eventually(was_put_off, WITHIN_SECONDS)
     metrics = (await client.get("/metrics")).text
