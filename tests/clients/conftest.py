@@ -44,7 +44,7 @@ class Told:
         return error
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def customer(stack: Stack) -> Person:
     person = Person(stack.base_url, stack.mails)
     await person.register()
@@ -66,20 +66,20 @@ async def customer(stack: Stack) -> Person:
     return person
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def outside_clients() -> Path:
     """The folder of their environments; made here where `make test` has not."""
     install(ROOT, Progress())
     return ROOT / FOLDER
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def langchain(customer: Person, outside_clients: Path) -> Told:
     python = outside_clients / "python" / "bin" / "python"
     return _told_by([python, HERE / "langchain_client.py"], customer)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def node(customer: Person, outside_clients: Path) -> Told:
     program = shutil.copy(HERE / "node" / "clients.mjs", outside_clients / "node")
     return _told_by([node_program(ROOT), program], customer)
