@@ -56,6 +56,7 @@ check: ## format, lint, types, architecture and structure
 	$(VENV)/mypy
 	$(VENV)/lint-imports
 	$(VENV)/pytest -q tests/structure
+	$(VENV)/python -m tests.docs
 
 test: ## everything: check, then all tests on real servers
 	@$(INSTALL) test
