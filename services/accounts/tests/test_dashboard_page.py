@@ -44,7 +44,7 @@ async def test_the_page_shows_no_key_and_is_kept_nowhere(accounts: Accounts) -> 
     assert "promptly.js" in page.text
 
 
-@pytest.mark.parametrize("key", ["", "sk-wrong", new_api_key(new_account_id())])
+@pytest.mark.parametrize("key", ["", "sk-wrong", pytest.param(new_api_key(new_account_id()), id="unknown")])
 async def test_a_wrong_key_is_401(accounts: Accounts, key: str) -> None:
     page = await opened(accounts, key)
     assert page.status_code == 401

@@ -1,7 +1,7 @@
 """Buying: who may, what is made, what the provider hears, and what happens when it fails."""
 
 import json
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -148,7 +148,7 @@ async def test_the_same_form_sent_twice_makes_one_order_and_one_checkout(shop: S
     )
 
 
-@pytest.mark.parametrize("order", ["nonsense", "00000000-0000-0000-0000-000000000000", str(uuid4())])
+@pytest.mark.parametrize("order", ["nonsense", str(UUID(int=0)), pytest.param(str(uuid4()), id="version 4")])
 async def test_only_a_page_of_ours_names_orders(shop: Shop, order: str) -> None:
     _, key = shop.neighbours.new_customer()
     data = {"pack": "standard", "method": "stripe", "key": key, "order": order}

@@ -73,7 +73,7 @@ async def test_an_account_that_is_not_ready_too(gateway: httpx.AsyncClient, redi
     ("method", "path", "status"),
     [("POST", "/v1/slots", 404), ("GET", CHAT, 405), ("POST", CHAT, 401), ("GET", "/v1/balance", 401)],
 )
-@pytest.mark.parametrize("key", [None, "sk-malformed", new_account().key])
+@pytest.mark.parametrize("key", [None, "sk-malformed", pytest.param(new_account().key, id="unknown")])
 async def test_who_is_not_known_is_told_the_rate_of_the_address(
     method: str, path: str, status: int, key: str | None, gateway: httpx.AsyncClient
 ) -> None:

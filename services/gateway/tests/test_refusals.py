@@ -22,14 +22,16 @@ from services.gateway.tests.support.chat import (
 from services.gateway.tests.support.owners import Owners
 from shared.admission.key_records import KeyRecord, KeyState, put_key
 from shared.api_keys import new_api_key
+from shared.ids import AccountId
 from tests.support.upstream import PARIS, Script, StandInUpstream
 
 BAD = {"messages": [], "n_predict": 5}
+KEY_AND_MORE = new_api_key(AccountId("Ab3dE5gH")) + "x"
 
 
 @pytest.mark.parametrize(
     "authorization",
-    [None, "", "Bearer", "Bearer sk-wrong", "Basic abc", f"Bearer {new_api_key('Ab3dE5gH')}x"],  # type: ignore[arg-type]
+    [None, "", "Bearer", "Bearer sk-wrong", "Basic abc", pytest.param(f"Bearer {KEY_AND_MORE}", id="longer")],
 )
 async def test_a_missing_or_malformed_key_is_401_without_a_look_up(
     authorization: str | None, gateway: httpx.AsyncClient, owners: Owners

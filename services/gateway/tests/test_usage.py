@@ -137,7 +137,7 @@ async def test_what_the_ledger_finds_wrong_is_passed_on(
     assert (error_of(reply)["param"], error_of(reply)["message"]) == ("since", "It cannot be.")
 
 
-@pytest.mark.parametrize("path", [USAGE, f"{USAGE}/{new_request_id()}"])
+@pytest.mark.parametrize("path", [USAGE, pytest.param(f"{USAGE}/{new_request_id()}", id="receipt")])
 async def test_usage_needs_a_key_and_no_money(path: str, door: httpx.AsyncClient, redis: Redis) -> None:
     assert (await door.get(path)).status_code == 401
     poor = await open_account(redis, tokens=0)
@@ -222,7 +222,11 @@ async def test_nobody_sees_the_receipt_of_another(
 
 
 @pytest.mark.parametrize(
-    ("rest", "param"), [("/chatcmpl-123", "request_id"), (f"/{new_request_id()}?signed=yes", "signed")]
+    ("rest", "param"),
+    [
+        ("/chatcmpl-123", "request_id"),
+        pytest.param(f"/{new_request_id()}?signed=yes", "signed", id="signed otherwise"),
+    ],
 )
 async def test_a_receipt_asked_for_wrongly_is_400(
     rest: str, param: str, door: httpx.AsyncClient, account: Account
