@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from shared import faults
 from shared.bus.backoff import Backoff
 from shared.bus.publisher import Publisher
 from shared.clock import utc_now
@@ -117,6 +118,7 @@ class OutboxRelay:
                 "SELECT body FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT $1", BATCH_ROWS_MAX
             )
             confirmed = await self._publisher.publish([Envelope.from_json(row["body"]) for row in rows])
+            faults.reached("published")
             await connection.execute("UPDATE outbox SET published_at = now() WHERE id = ANY($1)", confirmed)
         if len(confirmed) < len(rows):
             raise NotAllPublished(f"{len(rows) - len(confirmed)} events wait in the outbox.")

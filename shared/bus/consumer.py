@@ -14,6 +14,7 @@ from typing import assert_never
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from shared import faults
 from shared.bus.backoff import Backoff
 from shared.bus.connection import BROKER_ERRORS, Connection, close_channel, settled
 from shared.bus.failures import Done, Leftover, Park, Partly, Pause, Retry, Verdict, judge
@@ -106,6 +107,7 @@ class Consumer:
             leftovers = await self._handle(envelope)
         except Exception as error:  # noqa: BLE001  whatever a handler raises, the loop decides and lives on
             return self._judge(error, message)
+        faults.reached("committed")
         return Partly(leftovers) if leftovers else Done()
 
     def _judge(self, error: Exception, message: AbstractIncomingMessage) -> Retry | Park | Pause:

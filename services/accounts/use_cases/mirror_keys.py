@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from services.accounts.adapters import api_keys_postgres as api_keys
 from services.accounts.adapters.api_keys_postgres import StoredKey
 from services.accounts.adapters.key_desk_redis import KeyDesk
+from shared import faults
 from shared.background import end_if_stopping
 from shared.clock import utc_now
 from shared.errors import Unavailable
@@ -37,6 +38,7 @@ class MirrorKeys:
 
     async def try_now(self, keys: Sequence[StoredKey]) -> None:
         """The immediate attempt, after the commit. The loop writes the same again and marks it."""
+        faults.reached("key_stored")
         try:
             await self.desk.put(keys)
         except REDIS_ERRORS as error:

@@ -14,6 +14,7 @@ from services.billing.domain.packs import CURRENCY, Pack
 from services.billing.domain.payment_methods import Method, NotConfigured
 from services.billing.domain.watching import EVERY_MINUTE
 from services.billing.use_cases.provider import Provider, Providers
+from shared import faults
 from shared.clock import utc_now
 from shared.ids import AccountId
 from shared.postgres import Pool
@@ -65,6 +66,7 @@ class StartCheckout:
     async def _open(self, order: Order, provider: Provider) -> Checkout:
         key = await self._begin_attempt(order.order_id, utc_now())
         opened = await provider.open_checkout(order, idempotency_key=key)
+        faults.reached("checkout_made")
         taken = await attempts.take_checkout(self.pool, order.order_id, opened)
         if taken is None:
             raise FormIsStale("This order has ended. Please open the page again and choose anew.")

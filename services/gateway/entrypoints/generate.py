@@ -20,6 +20,7 @@ from services.gateway.use_cases.outage import out_of_service
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.watch_backlog import Backlog
+from shared import faults
 from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
 
@@ -106,6 +107,7 @@ class GenerationEndpoint:
         hold = await path.admission.admit(caller, asked, name, still_wanted=lambda: not gone.done())
         request = OpenRequest(caller.request_id, key.digest, name, asked, hold, stopwatch=caller.stopwatch)
         path.open_requests.add(request)
+        faults.reached("admitted")
         return request
 
     async def _stream(

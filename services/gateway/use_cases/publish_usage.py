@@ -16,6 +16,7 @@ import structlog
 from services.gateway.use_cases import measure
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.settle import Clock
+from shared import faults
 from shared.admission.entries import Entry
 from shared.admission.stream import IDLE_MS, SettlementStream
 from shared.bus.publisher import Publisher
@@ -106,6 +107,7 @@ class UsageRelay:
         if not entries:
             return
         await self._bus.publish([entry.record for entry in entries])
+        faults.reached("published")
         await self._stream.acknowledge(entry.id for entry in entries)
         log.debug("usage_published", records=len(entries))
 

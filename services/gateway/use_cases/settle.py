@@ -20,6 +20,7 @@ from services.gateway.use_cases.outage import REDIS_ERRORS
 from services.gateway.use_cases.tasks import Tasks
 from services.gateway.use_cases.unconfirmed import Unconfirmed
 from services.gateway.use_cases.upstream import Upstream
+from shared import faults
 from shared.admission.desk import AdmissionDesk
 from shared.contracts.gateway import REVISION_SERVED, Outcome, UsageRecord
 from shared.errors import PromptlyError
@@ -98,6 +99,7 @@ class Settlements:
             self._unanswered -= 1
 
     async def _end(self, request: OpenRequest, ending: Ending) -> None:
+        faults.reached("answered")
         try:
             match who_pays(ending, request.counts()):
                 case Nothing():
@@ -140,6 +142,7 @@ class Settlements:
             measure.REDIS_ERRORS.labels("settle").inc()
             log.warning("not_settled", request_id=request.request_id, reason=type(error).__name__)
             return False
+        faults.reached("settled")
         return True
 
     async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:

@@ -34,6 +34,7 @@ from services.metering.domain.entries import filling
 from services.metering.domain.grants import adjustment_grant
 from services.metering.use_cases.change_account import change_account
 from services.metering.use_cases.mirror_accounts import mirror_account
+from shared import faults
 from shared.admission.lower import Ended, Held, NotEnough, NotOpen, lower
 from shared.errors import Unavailable
 from shared.ids import AccountId, new_uuid7
@@ -103,6 +104,7 @@ async def _deduct(pool: Pool, redis: Redis, adjustment: Adjustment, now: datetim
             return
         match await lower(redis, adjustment.account_id, lowering.lowering_id, -adjustment.delta):
             case Held():
+                faults.reached("held_to_lower")
                 if await _post(pool, lowering, now):
                     return
                 await _end_its_hold(pool, adjustment.account_id, now)

@@ -26,6 +26,7 @@ from services.metering.adapters.snapshots_postgres import LedgerSnapshot, read_s
 from services.metering.domain.accounts import AccountUnknown
 from services.metering.domain.batches import batches_of, is_drained, last_of_each
 from services.metering.use_cases.mirrored import as_mirrored
+from shared import faults
 from shared.admission.mirror import (
     Absent,
     Closed,
@@ -86,6 +87,7 @@ async def _mirror(pool: Pool, redis: Redis, versions: Mapping[AccountId, int]) -
         for account_id, begun in passes.items()
     }
     written = await _write(redis, ledger, passes, openings)
+    faults.reached("mirrored")
     opened = {account_id for account_id, outcome in written.items() if outcome == IsOpen()}
     await mark_mirrored(pool, {account_id: versions[account_id] for account_id in opened})
     return written
