@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.env_file import read_env_file
+from deploy.local.outside_clients import install, node_program
 from deploy.local.ports import free_port
+from deploy.local.progress import Progress
 from deploy.local.servers.postgres import url
 from tests.docs.blocks import ROOT
 
@@ -40,6 +42,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def documented(checkout: Path) -> Iterator[Documented]:
+    install(ROOT, Progress())
     port = str(free_port())
     given = {name: os.environ[name] for name in KEPT if name in os.environ}
     environment = {**given, "PORT": port, "LOCAL_DIR": str(checkout / ".local")}
@@ -48,6 +51,7 @@ def documented(checkout: Path) -> Iterator[Documented]:
         known = {"PROMPTLY_API_KEY": _make(checkout, environment, "-s", "key", "EMAIL=reader@example.com")}
         known["OPERATOR_URL"] = _operator_url(checkout / ".local")
         known["ADMIN_KEY"] = read_env_file(checkout / ".local" / "secrets.env")["ADMIN_KEY"]
+        known["PATH"] = f"{node_program(ROOT).parent}:{environment['PATH']}"
         yield Documented(checkout, f"http://127.0.0.1:{port}", environment | known)
     finally:
         _make(checkout, environment, "down")

@@ -13,9 +13,12 @@ from tests.docs.blocks import Block
 
 DOCUMENTED_URL = re.compile(r"http://127\.0\.0\.1:8503|https://(?:HOST|your\.host)\b")
 """What documents call the system."""
+CLIENTS = ".local-clients"
+"""Clients whose pins are not ours have environments of their own there; Node looks for packages beside the program."""
 RUN_WITH = {
     "sh": ".",
     "python": ".venv/bin/python",
+    "langchain": f"{CLIENTS}/python/bin/python",
     "js": "node",
     "sql": 'psql "$OPERATOR_URL" -qv ON_ERROR_STOP=1 -f',
 }
@@ -42,11 +45,19 @@ class Reader:
 
     def type(self, block: Block) -> Typed:
         """Variables and functions of earlier `sh` blocks are still there; a command that fails ends its block."""
-        file = self.folder / f".block-{uuid4().hex}.{block.language}"
+        runner = "langchain" if "import ChatOpenAI" in block.text else block.language
+        folder, ending = (f"{CLIENTS}/node", "mjs") if runner == "js" else (".", "txt")
+        file = self.folder / folder / f".typed-{uuid4().hex}.{ending}"
         file.write_text(self._as_run(block))
+        try:
+            return self._run(f'{RUN_WITH[runner]} "{file}"')
+        finally:
+            file.unlink()
+
+    def _run(self, command: str) -> Typed:
         end = f"ended-{uuid4().hex}"
         stdin, stdout = _pipes(self.shell)
-        stdin.write(f'{RUN_WITH[block.language]} "{file}" </dev/null\necho "{end} $?"\ntrap - ERR\n')
+        stdin.write(f'{command} </dev/null\necho "{end} $?"\ntrap - ERR\n')
         stdin.flush()
         return _read_until(stdout, end)
 

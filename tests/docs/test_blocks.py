@@ -17,7 +17,11 @@ DOCUMENTS = list_documents()
 WITH_BLOCKS_TO_RUN = [
     document for document in DOCUMENTS if any(block.kind is Kind.RUN for block in blocks_of(document))
 ]
-PARSERS: dict[str, Callable[[str], object]] = {"json": json.loads, "yaml": yaml.safe_load, "toml": tomllib.loads}
+PARSERS: dict[str, Callable[[str], object]] = {
+    "json": json.loads,
+    "yaml": yaml.safe_load,
+    "toml": tomllib.loads,
+}
 
 
 @pytest.mark.parametrize("document", WITH_BLOCKS_TO_RUN, ids=name_of)
