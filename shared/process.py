@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 
 from shared import logging
 from shared.http.waiting_room import WaitingRoom
+from shared.setting_values import PostgresUrl
 from shared.settings import ServiceSettings, load
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 class MigrationSettings(BaseSettings):
     """The owner role's connection, known only to the migration step."""
 
-    migration_database_url: str
+    migration_database_url: PostgresUrl
 
 
 def main(

@@ -5,6 +5,8 @@ Keys and sealed texts travel as base64.
 """
 
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from contextlib import suppress
 
 from nacl.exceptions import CryptoError
 from nacl.public import PrivateKey, PublicKey, SealedBox
@@ -31,3 +33,11 @@ def unseal(private_key: str, sealed: str) -> str:
         return SealedBox(PrivateKey(b64decode(private_key))).decrypt(b64decode(sealed)).decode()
     except (CryptoError, ValueError) as error:
         raise CannotUnseal("sealed to another key, or altered") from error
+
+
+def unseal_with_any(private_keys: Sequence[str], sealed: str) -> str:
+    """While a key pair is rotated, what was sealed to the earlier one is still on its way. Raises CannotUnseal."""
+    for private_key in private_keys[:-1]:
+        with suppress(CannotUnseal):
+            return unseal(private_key, sealed)
+    return unseal(private_keys[-1], sealed)

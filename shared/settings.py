@@ -1,35 +1,24 @@
 """Settings come from the environment, once, at start; a bad one ends the process with one sentence.
 
-Each service subclasses `ServiceSettings` in its settings.py; nothing else reads the environment.
+Each service subclasses `ServiceSettings` in its settings.py; nothing else reads the environment. In place of
+any setting NAME, NAME_FILE may name a file that holds its value: a secret then stands in no environment.
 """
 
+import os
 import sys
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated, NoReturn, TypeVar
+from collections.abc import Mapping
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Network = IPv4Network | IPv6Network
+from shared.setting_values import HttpUrl, Networks, Secrets
+
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-def _networks(value: object) -> object:
-    parts = _split(value)
-    return tuple(ip_network(part) if isinstance(part, str) else part for part in parts)  # type: ignore[attr-defined]
-
-
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split), Field(min_length=1)]
-"""Several accepted values, comma-separated; the first is the one we send (rotation without downtime)."""
+FILE = "_FILE"
 
 
 class ServiceSettings(BaseSettings):
@@ -37,7 +26,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
 
-    base_url: str = "http://127.0.0.1:8503"
+    base_url: HttpUrl = "http://127.0.0.1:8503"
     listen_host: str = "127.0.0.1"
     listen_port: int = Field(default=8000, ge=1, le=65535)
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
@@ -48,16 +37,44 @@ class ServiceSettings(BaseSettings):
 def load(settings_class: type[SettingsT]) -> SettingsT:
     """The settings, or the end of the process with one sentence that names what to set."""
     try:
-        return settings_class()
+        return settings_class(**_from_files(settings_class, os.environ))
     except ValidationError as error:
-        _stop(settings_class, error.errors(include_input=False, include_url=False)[0])
+        _stop(_sentence(error.errors(include_input=False, include_url=False)[0]))
 
 
-def _stop(settings_class: type[BaseSettings], problem: ErrorDetails) -> NoReturn:
-    name = str(problem["loc"][0]).upper() if problem["loc"] else settings_class.__name__
+def _from_files(settings_class: type[BaseSettings], environment: Mapping[str, str]) -> dict[str, Any]:
+    """By field, what stands in the files that NAME_FILE names. An empty file is an empty setting."""
+    named = {
+        field: environment[field.upper() + FILE]
+        for field in settings_class.model_fields
+        if environment.get(field.upper() + FILE)
+    }
+    for field in named:
+        if environment.get(field.upper()):
+            _stop(f"{field.upper()} and {field.upper()}{FILE} are both set: keep one.")
+    values = {field: _read(field.upper() + FILE, Path(path)) for field, path in named.items()}
+    return {field: value for field, value in values.items() if value}
+
+
+def _read(name: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        _stop(f"{name} is wrong: {path} cannot be read ({reason}).")
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """A rule over several settings has no place of its own: its sentence begins with their names."""
+    said = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f"{said}."
+    name = str(problem["loc"][0]).upper()
     if problem["type"] == "missing":
-        sentence = f"{name} is not set: set it in the environment or in .env (see .env.template)."
-    else:
-        sentence = f"{name} is wrong: {problem['msg']}."
+        return f"{name} is not set: set it in the environment or in .env (see .env.template)."
+    return f"{name} is wrong: {said}."
+
+
+def _stop(sentence: str) -> NoReturn:
     sys.stderr.write(sentence + "\n")
     raise SystemExit(2)

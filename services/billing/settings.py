@@ -7,19 +7,29 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, model_validator
 
 from services.billing.domain.payment_methods import Method
-from shared.settings import Networks, ServiceSettings
+from shared.setting_values import (
+    AdminKey,
+    AmqpUrl,
+    HttpUrl,
+    HttpUrlOrNone,
+    Networks,
+    OthersSecrets,
+    PostgresUrl,
+)
+from shared.settings import ServiceSettings
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 class BillingSettings(ServiceSettings):
-    """`stripe_api_url` is only for a stand-in of Stripe; empty is Stripe itself."""
+    """`stripe_api_url` is only for a stand-in of Stripe; empty is Stripe itself. Each webhook secret may be several:
+    while one is rotated, events signed with either are taken."""
 
-    database_url: str
-    amqp_url: str
-    accounts_url: str
-    metering_url: str
-    admin_key: SecretStr = SecretStr("")
+    database_url: PostgresUrl
+    amqp_url: AmqpUrl
+    accounts_url: HttpUrl
+    metering_url: HttpUrl
+    admin_key: AdminKey = SecretStr("")
     admin_allowed_cidrs: Networks = (
         ip_network("100.64.0.0/10"),
         ip_network("127.0.0.0/8"),
@@ -27,13 +37,13 @@ class BillingSettings(ServiceSettings):
         ip_network("172.16.0.0/12"),
     )
     stripe_secret_key: SecretStr = SecretStr("")
-    stripe_webhook_secret: SecretStr = SecretStr("")
-    stripe_api_url: str = ""
-    btcpay_url: str = ""
-    btcpay_public_url: str = ""
+    stripe_webhook_secret: OthersSecrets = ()
+    stripe_api_url: HttpUrlOrNone = ""
+    btcpay_url: HttpUrlOrNone = ""
+    btcpay_public_url: HttpUrlOrNone = ""
     btcpay_api_key: SecretStr = SecretStr("")
     btcpay_store_id: str = ""
-    btcpay_webhook_secret: SecretStr = SecretStr("")
+    btcpay_webhook_secret: OthersSecrets = ()
     local_fakes: bool = False
 
     @property
@@ -52,7 +62,7 @@ class BillingSettings(ServiceSettings):
         return frozenset(method for method, values in settings_of.items() if all(map(len, values)))
 
     @property
-    def webhook_secrets(self) -> dict[Method, SecretStr]:
+    def webhook_secrets(self) -> dict[Method, OthersSecrets]:
         secrets = {Method.STRIPE: self.stripe_webhook_secret, Method.BTCPAY: self.btcpay_webhook_secret}
         return {method: secrets[method] for method in self.configured}
 

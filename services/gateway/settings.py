@@ -1,12 +1,12 @@
 """What the gateway needs from its environment. It has no database credentials."""
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_core import PydanticCustomError
 
-from shared.settings import CommaSeparated, ServiceSettings
+from shared.setting_values import AmqpUrl, CommaSeparated, HttpUrl, Pepper, RedisUrl, is_url
+from shared.settings import ServiceSettings
 
 ANY_ORIGIN = "*"
 
@@ -22,11 +22,7 @@ def _http_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_http_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        return False
+    return is_url(text, "http", "https")
 
 
 def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -47,11 +43,11 @@ def _is_origin(text: str) -> bool:
 
 
 class GatewaySettings(ServiceSettings):
-    redis_url: str
-    amqp_url: str
-    accounts_url: str
-    metering_url: str
-    key_pepper: SecretStr = Field(min_length=32)
+    redis_url: RedisUrl
+    amqp_url: AmqpUrl
+    accounts_url: HttpUrl
+    metering_url: HttpUrl
+    key_pepper: Pepper
 
     llama_base_url: Annotated[CommaSeparated, AfterValidator(_http_urls)]
     llama_api_key: SecretStr | None = None

@@ -97,7 +97,7 @@ def _delivery(settings: NotifierSettings, pool: Pool, mailer: Mailer, letterhead
         Letters(settings.base_url, settings.site_name),
         mailer,
         letterhead=letterhead,
-        private_key=settings.sealing_private_key.get_secret_value(),
+        private_keys=[key.get_secret_value() for key in settings.sealing_private_key],
     )
 
 

@@ -1,41 +1,29 @@
 """What the notifier reads from the environment. Without SMTP_HOST, mails become files in MAIL_DIR."""
 
-from base64 import b64decode
-from binascii import Error as NotBase64
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.notifier.adapters.letters_jinja import DEFAULT_SITE_NAME
 from services.notifier.domain.letter import parse_sender
 from services.notifier.domain.relay_faults import TlsMode
+from shared.setting_values import AmqpUrl, PostgresUrl, SecretKeys
 from shared.settings import ServiceSettings
 
-SEALING_KEY_BYTES = 32
 IMPLICIT_TLS_PORT = 465
 """RFC 8314: there TLS begins with the connection."""
-
-
-def _sealing_key(value: SecretStr) -> SecretStr:
-    try:
-        length = len(b64decode(value.get_secret_value(), validate=True))
-    except NotBase64:
-        length = 0
-    if length != SEALING_KEY_BYTES:
-        raise ValueError(f"it must be {SEALING_KEY_BYTES} bytes in base64")
-    return value
 
 
 class NotifierSettings(ServiceSettings):
     """SMTP_TLS is chosen by host and port unless given: implicit on 465, none on this machine, else STARTTLS."""
 
-    database_url: str
-    amqp_url: str
+    database_url: PostgresUrl
+    amqp_url: AmqpUrl
     site_name: str = Field(default=DEFAULT_SITE_NAME, min_length=1, max_length=60, pattern=r"^[^\r\n<>\"]+$")
     """In subjects and letters, and the sender's name unless SMTP_FROM brings one."""
-    sealing_private_key: Annotated[SecretStr, AfterValidator(_sealing_key)]
+    sealing_private_key: SecretKeys
+    """Several while one is rotated: what any of them opens is mailed."""
     smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_tls: TlsMode | None = None

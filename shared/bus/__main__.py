@@ -14,13 +14,14 @@ from shared.bus.parked import ParkingPlace, list_parked, replay
 from shared.bus.publisher import Publisher
 from shared.bus.topology import TOPOLOGY
 from shared.errors import Unavailable
+from shared.setting_values import AmqpUrl
 from shared.settings import load
 
 SERVICES = tuple(TOPOLOGY.bindings)
 
 
 class Settings(BaseSettings):
-    amqp_url: str
+    amqp_url: AmqpUrl
 
 
 def main(arguments: list[str]) -> int:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from starlette.types import Scope
 
-from shared.settings import Network
+from shared.setting_values import Network
 
 Address = IPv4Address | IPv6Address
 UNKNOWN = "0.0.0.0"

@@ -11,7 +11,7 @@ import httpx
 from shared.errors import Unavailable
 from shared.http.request_log import HEADER
 from shared.logging import current_request_id
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 TIMEOUT_SECONDS = 3.0
 CONNECTIONS_MAX = 32

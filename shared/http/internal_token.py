@@ -6,7 +6,7 @@ from collections.abc import Callable
 from fastapi import Request
 
 from shared.errors import Kind, PromptlyError
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 
 class NotInternal(PromptlyError):

@@ -7,7 +7,7 @@ from shared.settings import ServiceSettings, load
 
 @pytest.fixture
 def token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("INTERNAL_TOKEN", "new-token-value,old-token-value")
+    monkeypatch.setenv("INTERNAL_TOKEN", "the-new-token-value,the-old-token-value")
 
 
 def test_a_missing_setting_is_named_with_its_remedy(
@@ -44,5 +44,5 @@ def test_an_empty_setting_means_its_default(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.usefixtures("token")
 def test_two_internal_tokens_may_be_valid_at_once() -> None:
     tokens = load(ServiceSettings).internal_token
-    assert [token.get_secret_value() for token in tokens] == ["new-token-value", "old-token-value"]
-    assert "new-token-value" not in repr(load(ServiceSettings))
+    assert [token.get_secret_value() for token in tokens] == ["the-new-token-value", "the-old-token-value"]
+    assert "the-new-token-value" not in repr(load(ServiceSettings))

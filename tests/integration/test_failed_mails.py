@@ -34,7 +34,7 @@ async def mails(schema: ServiceDatabase, amqp_url: str, tmp_path: Path) -> Async
     app = build_app(settings(schema.url, amqp_url=amqp_url, smtp_port=587, **no_relay))
     async with (
         serving(app, loopback_socket()) as url,
-        InternalClient(url, (SecretStr("token"),)) as client,
+        InternalClient(url, (SecretStr("an-internal-token"),)) as client,
     ):
         yield Mails(client)
 

@@ -30,7 +30,7 @@ __all__ = ["BTCPAY_OUTCOMES", "HONEST", "Bought", "Manner", "Shop"]
 
 PROGRAM = {"accept": "application/json"}
 PERSON = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-INTERNAL = {"authorization": "Bearer token"}
+INTERNAL = {"authorization": "Bearer an-internal-token"}
 ADMIN_KEY = "the admin key"
 STRIPE = {"stripe_secret_key": "sk_test_1", "stripe_webhook_secret": "whsec_1"}
 BTCPAY = {
@@ -48,7 +48,7 @@ def settings(database_url: str, amqp_url: str, **given: Any) -> BillingSettings:
     return BillingSettings(
         database_url=database_url,
         amqp_url=amqp_url,
-        internal_token=("token",),
+        internal_token=("an-internal-token",),
         admin_key=ADMIN_KEY,
         **{**urls, **given},
     )

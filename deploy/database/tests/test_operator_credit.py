@@ -44,7 +44,7 @@ async def gateway(
     monkeypatch.setenv("DATABASE_URL", schema.url)
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("AMQP_URL", amqp_url)
-    monkeypatch.setenv("INTERNAL_TOKEN", "internal-secret")
+    monkeypatch.setenv("INTERNAL_TOKEN", "an-internal-token")
     app = build_app(Settings())
     async with app.router.lifespan_context(app):
         await eventually(partial(shows, redis, 0))

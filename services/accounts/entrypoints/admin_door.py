@@ -25,7 +25,7 @@ from services.accounts.entrypoints.browsers import (
 from services.accounts.use_cases.admit_operator import AdmitOperator
 from shared.errors import Kind, PromptlyError
 from shared.http.client_address import client_address, limit_subject
-from shared.settings import Network
+from shared.setting_values import Network
 
 COOKIE = "promptly_admin"
 PATH = "/admin"

@@ -20,7 +20,7 @@ from services.accounts.use_cases.open_session import Sessions
 from shared.errors import Kind, PromptlyError
 from shared.http.client_address import client_address, limit_subject
 from shared.http.session_cookie import SESSION_COOKIE
-from shared.settings import Network
+from shared.setting_values import Network
 
 
 class WrongKey(PromptlyError):

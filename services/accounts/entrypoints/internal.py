@@ -20,7 +20,7 @@ from shared.contracts.internal.accounts import (
 from shared.errors import Kind, PromptlyError
 from shared.http.internal_token import require_internal_token
 from shared.ids import KeyDigest
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 PAGE_MAX = 1000
 

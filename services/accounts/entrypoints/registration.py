@@ -13,7 +13,7 @@ from services.accounts.use_cases.register import Register, Undeliverable
 from shared.errors import Kind, PromptlyError
 from shared.http.client_address import client_address, limit_subject
 from shared.http.errors import error_body
-from shared.settings import Network
+from shared.setting_values import Network
 
 SENT = (
     "A new API key is on its way to {address}. A key that came to this address by mail before has stopped"

@@ -21,7 +21,7 @@ from shared.sealing import new_key_pair, unseal
 
 PEPPER = "p" * 32
 PUBLIC_KEY, PRIVATE_KEY = new_key_pair()
-TOKEN = "internal-token"
+TOKEN = "an-internal-token"
 ADMIN_KEY = "the-operators-key"
 NOWHERE = "http://127.0.0.1:9"
 

@@ -14,7 +14,7 @@ GOOD = {
     "BILLING_URL": "http://localhost",
     "NOTIFIER_URL": "http://localhost",
     "GATEWAY_URL": "http://localhost",
-    "INTERNAL_TOKEN": "token",
+    "INTERNAL_TOKEN": "an-internal-token",
     "KEY_PEPPER": "p" * 32,
     "SEALING_PUBLIC_KEY": PUBLIC_KEY,
 }

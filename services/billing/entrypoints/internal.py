@@ -18,7 +18,7 @@ from shared.contracts.internal import billing
 from shared.errors import Kind, PromptlyError
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 PAGE_MAX = 1000
 FIRST = UUID(int=0)

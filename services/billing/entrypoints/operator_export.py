@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from services.billing.use_cases.read_purchases import ReadPurchases
 from shared.errors import Kind, PromptlyError
 from shared.http.client_address import client_address, is_within
-from shared.settings import Network
+from shared.setting_values import Network
 
 BEARER = "bearer "
 HEADERS = {

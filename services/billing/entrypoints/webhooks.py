@@ -7,7 +7,8 @@ again. Always JSON: no person posts here.
 import hmac
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -40,10 +41,10 @@ class EventTooLarge(PromptlyError):
 
 @dataclass(frozen=True, slots=True)
 class WebhookDoor:
-    """`secrets` of the providers that are configured."""
+    """`secrets` of the providers that are configured, each with at least one; an event signed with any is taken."""
 
     take_event: TakeEvent
-    secrets: Mapping[Method, SecretStr] = field(repr=False)
+    secrets: Mapping[Method, Sequence[SecretStr]] = field(repr=False)
 
     def router(self) -> APIRouter:
         router = APIRouter()
@@ -64,12 +65,21 @@ class WebhookDoor:
             raise NotConfigured(method)
         body = await _read_body(request)
         try:
-            hint = read(body, request.headers, self.secrets[method].get_secret_value())
+            hint = _read_with_any(self.secrets[method], lambda secret: read(body, request.headers, secret))
         except WrongSignature:
             EVENTS_REFUSED.labels(method).inc()
             raise
         await self.take_event(hint)
         return JSONResponse({"received": True})
+
+
+def _read_with_any(secrets: Sequence[SecretStr], read: Callable[[str], Hint]) -> Hint:
+    """Raises the last one's WrongSignature."""
+    *earlier, last = (secret.get_secret_value() for secret in secrets)
+    for secret in earlier:
+        with suppress(WrongSignature):
+            return read(secret)
+    return read(last)
 
 
 def read_stripe_event(body: bytes, headers: Mapping[str, str], secret: str) -> Hint:

@@ -25,7 +25,11 @@ async def test_it_says_what_it_found_and_repaired(shop: Shop) -> None:
     shop.fakes.btcpay.pay(shop.invoice(bought))
     shop.fakes.engine.manner = HONEST
     port = shop.url.rsplit(":", 1)[-1]
-    internal = {"ACCOUNTS_URL": "unused", "METERING_URL": "unused", "INTERNAL_TOKEN": "token"}
+    internal = {
+        "ACCOUNTS_URL": "http://unused",
+        "METERING_URL": "http://unused",
+        "INTERNAL_TOKEN": "an-internal-token",
+    }
     code, output = await reconcile(LISTEN_PORT=port, **internal)
     assert "1    of them changed: a provider knew more" in output
     assert code == 0, output
@@ -33,6 +37,10 @@ async def test_it_says_what_it_found_and_repaired(shop: Shop) -> None:
 
 
 async def test_without_a_running_billing_it_says_so() -> None:
-    internal = {"ACCOUNTS_URL": "unused", "METERING_URL": "unused", "INTERNAL_TOKEN": "token"}
+    internal = {
+        "ACCOUNTS_URL": "http://unused",
+        "METERING_URL": "http://unused",
+        "INTERNAL_TOKEN": "an-internal-token",
+    }
     code, output = await reconcile(LISTEN_PORT="9", **internal)
     assert (code, "billing does not answer" in output) == (1, True)

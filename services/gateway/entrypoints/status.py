@@ -9,7 +9,7 @@ from services.gateway.use_cases.slots import UpstreamSlots
 from shared.contracts.internal.gateway import GatewayStatus
 from shared.errors import PromptlyError
 from shared.http.internal_token import require_internal_token
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 
 def status_routes(models: Models, slots: UpstreamSlots, tokens: Secrets) -> APIRouter:

@@ -21,7 +21,7 @@ from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
 from shared.http.client_address import client_address, limit_subject
 from shared.http.errors import status_of
-from shared.settings import Network
+from shared.setting_values import Network
 
 Endpoint = Callable[[Scope, Receive, Send, Caller], Awaitable[None]]
 Routes = Mapping[str, Mapping[str, Endpoint]]

@@ -89,7 +89,7 @@ def settings_with(
 
     def make(**different: object) -> GatewaySettings:
         usual = {
-            "internal_token": "internal",
+            "internal_token": "an-internal-token",
             "redis_url": redis_url,
             "amqp_url": amqp_url,
             "accounts_url": owners.url,

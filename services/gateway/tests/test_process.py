@@ -38,7 +38,7 @@ async def test_it_serves_logs_no_content_and_no_key_and_stops_when_told(
 async def test_a_missing_setting_ends_it_with_one_sentence() -> None:
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.gateway"),
-        env={"PATH": os.environ["PATH"], "INTERNAL_TOKEN": "internal"},
+        env={"PATH": os.environ["PATH"], "INTERNAL_TOKEN": "an-internal-token"},
         stderr=asyncio.subprocess.PIPE,
     )
     _, error = await started.communicate()

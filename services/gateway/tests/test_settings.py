@@ -6,7 +6,7 @@ from services.gateway.settings import GatewaySettings
 from shared.settings import load
 
 NEEDED = {
-    "INTERNAL_TOKEN": "internal",
+    "INTERNAL_TOKEN": "an-internal-token",
     "REDIS_URL": "redis://127.0.0.1",
     "AMQP_URL": "amqp://127.0.0.1",
     "ACCOUNTS_URL": "http://127.0.0.1:1",

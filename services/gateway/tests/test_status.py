@@ -5,7 +5,7 @@ import httpx
 from services.gateway.tests.conftest import GatewayFactory
 from tests.support.upstream_wire import MODEL_NAME
 
-AUTHORIZED = {"authorization": "Bearer internal"}
+AUTHORIZED = {"authorization": "Bearer an-internal-token"}
 
 
 async def test_the_loaded_model_is_named_with_what_runs_and_waits(gateway: httpx.AsyncClient) -> None:

@@ -17,7 +17,7 @@ from shared.contracts.internal.metering import AccountsRequest, RankedAccounts, 
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 OFFSET_MAX = 10_000_000
 """Rows that are counted and thrown away; far beyond any list of ours."""

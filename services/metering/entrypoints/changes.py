@@ -16,7 +16,7 @@ from shared.contracts.internal.metering import AdjustRequest, BalanceReply, Gran
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 
 def changes_routes(pool: Pool, redis: Redis, tokens: Secrets, *, on_commit: Callable[[], None]) -> APIRouter:

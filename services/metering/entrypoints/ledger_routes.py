@@ -10,7 +10,7 @@ from shared.contracts.internal.metering import EntryPage, GrantsReply
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 ENTRY_ID_MAX = 2**63 - 1
 

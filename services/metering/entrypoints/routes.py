@@ -15,7 +15,7 @@ from shared.contracts.internal.metering import BalanceReply, MirrorReply, UsageR
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 ASK_AGAIN_MS = 100
 """While batches from before a loss are still on their way, or another pass came in between."""

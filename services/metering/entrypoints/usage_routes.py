@@ -17,7 +17,7 @@ from shared.contracts.internal.metering import GroupBy, ReceiptKey, ReceiptPage,
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
 from shared.postgres import Pool
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 Instant = Annotated[AwareDatetime | None, Query()]
 

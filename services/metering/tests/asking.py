@@ -15,7 +15,7 @@ from services.metering.use_cases.read_receipts import Receipts
 from shared.http.shell import Readiness, create_app
 from shared.postgres import Pool
 
-TOKEN = "internal-secret"
+TOKEN = "an-internal-token"
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from shared.ids import AccountId
 from tests.support.in_process import loopback_socket, serving
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-TOKENS = (SecretStr("internal-secret"),)
+TOKENS = (SecretStr("an-internal-token"),)
 NOBODY = "http://127.0.0.1:9"
 """Nothing listens there."""
 

@@ -23,7 +23,7 @@ from shared.migrations import SchemaMismatch
 from tests.support.eventually import eventually
 from tests.support.servers import ServiceDatabase
 
-TOKEN = "internal-secret"
+TOKEN = "an-internal-token"
 
 
 @pytest.fixture

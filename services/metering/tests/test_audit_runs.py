@@ -91,7 +91,7 @@ async def test_the_command_prints_the_table_and_ends_with_its_code(
         "DATABASE_URL": schema.url,
         "REDIS_URL": redis_url,
         "AMQP_URL": amqp_url,
-        "INTERNAL_TOKEN": "internal-secret",
+        "INTERNAL_TOKEN": "an-internal-token",
         "ACCOUNTS_URL": url,
         "BILLING_URL": url,
     }
@@ -111,7 +111,7 @@ async def test_a_command_without_its_database_says_so(running: System) -> None:
         "DATABASE_URL": "postgresql://metering:x@127.0.0.1:9/gateway",
         "REDIS_URL": "redis://127.0.0.1:9/0",
         "AMQP_URL": "amqp://127.0.0.1:9/",
-        "INTERNAL_TOKEN": "internal-secret",
+        "INTERNAL_TOKEN": "an-internal-token",
     }
     command = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "services.metering", "audit", env=environment, stderr=asyncio.subprocess.PIPE

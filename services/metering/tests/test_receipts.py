@@ -108,8 +108,14 @@ async def test_what_is_not_posted_has_no_receipt(books: Books, pool: Pool) -> No
 def test_a_key_that_is_none_stops_the_start(
     seed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("DATABASE_URL", "REDIS_URL", "AMQP_URL", "INTERNAL_TOKEN"):
-        monkeypatch.setenv(name, "x")
+    needed = {
+        "DATABASE_URL": "postgresql://localhost/gateway",
+        "REDIS_URL": "redis://localhost",
+        "AMQP_URL": "amqp://localhost",
+        "INTERNAL_TOKEN": "an-internal-token",
+    }
+    for name, value in needed.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("RECEIPT_SIGNING_KEY", seed)
     with pytest.raises(SystemExit):
         load(Settings)

@@ -12,7 +12,7 @@ from services.notifier.use_cases.watch_door import MailDoorWatch
 from shared.contracts.internal.notifier import MailDoor, MailsReply
 from shared.http.internal_token import require_internal_token
 from shared.ids import AccountId
-from shared.settings import Secrets
+from shared.setting_values import Secrets
 
 AccountInPath = Annotated[str, Path(pattern="^[0-9A-Za-z]{8}$")]
 

@@ -1,6 +1,7 @@
 """The notifier's parts without its loops, on a real database and mail server, under a clock of the test."""
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,7 +30,7 @@ class Notifier:
     async def receive(self, envelope: Envelope) -> None:
         await Events(self.pool, wake=lambda: None).handle(envelope)
 
-    async def deliver(self, *, private_key: str = PRIVATE_KEY) -> bool:
+    async def deliver(self, *, private_keys: Sequence[str] = (PRIVATE_KEY,)) -> bool:
         sender = parse_sender("keys@promptly.test", default_name="Promptly")
         relay = Relay(HOST, self.mailbox.port, TlsMode.NONE, own_name="promptly.test")
         mailer = SmtpMailer(relay, tls_context=ssl.create_default_context())
@@ -38,7 +39,7 @@ class Notifier:
             Letters("https://promptly.test"),
             mailer,
             letterhead=Letterhead(sender, "promptly.test"),
-            private_key=private_key,
+            private_keys=private_keys,
             clock=lambda: self.now,
         )
         try:

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from pydantic import SecretStr
 
 from services.notifier.app import build_app
 from services.notifier.settings import NotifierSettings
@@ -48,8 +47,8 @@ def issue_key(*, sealed_to: str = PUBLIC_KEY, email: str | None = None) -> Issue
 def settings(database_url: str, *, amqp_url: str, smtp_port: int, **given: Any) -> NotifierSettings:
     defaults: dict[str, Any] = {
         "base_url": "https://promptly.test",
-        "internal_token": ("token",),
-        "sealing_private_key": SecretStr(PRIVATE_KEY),
+        "internal_token": ("an-internal-token",),
+        "sealing_private_key": PRIVATE_KEY,
         "smtp_host": HOST,
         "smtp_from": "keys@promptly.test",
     }

@@ -161,7 +161,7 @@ async def test_a_key_sealed_to_another_notifier_waits_for_the_right_private_key(
     issued = issue_key()
     await notifier.receive(issued.envelope)
     _, wrong_private_key = new_key_pair()
-    assert await notifier.deliver(private_key=wrong_private_key)
+    assert await notifier.deliver(private_keys=[wrong_private_key])
     assert (await notifier.row(issued))["state"] == "pending"
     notifier.now += SOON
     assert await notifier.deliver()

@@ -116,7 +116,7 @@ async def _named(door: MailDoorWatch) -> bool:
 
 async def mail_test(**settings: str) -> tuple[int, str]:
     needed = {
-        "INTERNAL_TOKEN": "token",
+        "INTERNAL_TOKEN": "an-internal-token",
         "DATABASE_URL": "postgresql://unused@127.0.0.1/unused",
         "AMQP_URL": "amqp://unused@127.0.0.1/",
         "SEALING_PRIVATE_KEY": PRIVATE_KEY,

@@ -16,7 +16,7 @@ from shared.contracts.internal.notifier import MailDoor, MailSeen, MailsReply
 from tests.support.eventually import eventually
 from tests.support.servers import DatabaseFactory, ServiceDatabase
 
-INTERNAL = {"Authorization": "Bearer token"}
+INTERNAL = {"Authorization": "Bearer an-internal-token"}
 WITHIN_SECONDS = 5.0
 
 

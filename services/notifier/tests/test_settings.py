@@ -10,7 +10,7 @@ from services.notifier.settings import NotifierSettings
 from shared.settings import load
 
 COMPLETE = {
-    "INTERNAL_TOKEN": "token",
+    "INTERNAL_TOKEN": "an-internal-token",
     "DATABASE_URL": "postgresql://notifier@127.0.0.1/gateway",
     "AMQP_URL": "amqp://127.0.0.1/",
     "SEALING_PRIVATE_KEY": b64encode(bytes(32)).decode(),

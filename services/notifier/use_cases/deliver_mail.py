@@ -5,7 +5,7 @@ when its lease ends: a duplicate with the same Message-ID is better than silence
 here, between unsealing and handing over.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -20,8 +20,9 @@ from services.notifier.domain.delivery import Attempt, GivenUp, Outcome, Refused
 from services.notifier.domain.letter import Unmailable, compose
 from services.notifier.domain.mail import ClaimedMail
 from services.notifier.use_cases import measure
+from shared import faults
 from shared.clock import utc_now
-from shared.sealing import CannotUnseal, unseal
+from shared.sealing import CannotUnseal, unseal_with_any
 
 log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ class Letterhead:
 
 
 class MailDelivery:
-    """`private_key` opens what accounts sealed; `clock` tells the time."""
+    """one of `private_keys` opens what accounts sealed; `clock` tells the time."""
 
     def __init__(
         self,
@@ -56,14 +57,14 @@ class MailDelivery:
         mailer: Mailer,
         *,
         letterhead: Letterhead,
-        private_key: str,
+        private_keys: Sequence[str],
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._mails = mails
         self._letters = letters
         self._mailer = mailer
         self._letterhead = letterhead
-        self._private_key = private_key
+        self._private_keys = private_keys
         self._clock = clock
 
     async def deliver_next(self, *, jitter: float) -> bool:
@@ -90,6 +91,7 @@ class MailDelivery:
             return GivenUp(code=None)
         try:
             attempt = await self._mailer.send(self._write(claimed))
+            faults.reached("mail_accepted")
         except Unmailable:
             return Refused(code=None)
         except CannotUnseal:
@@ -105,7 +107,9 @@ class MailDelivery:
 
     def _write(self, claimed: ClaimedMail) -> EmailMessage:
         mail = claimed.mail
-        secret = None if mail.sealed_secret is None else unseal(self._private_key, mail.sealed_secret)
+        secret = (
+            None if mail.sealed_secret is None else unseal_with_any(self._private_keys, mail.sealed_secret)
+        )
         return compose(
             self._letters.write(mail, secret),
             sender=self._letterhead.sender,

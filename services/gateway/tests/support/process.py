@@ -59,7 +59,7 @@ def _environment_of(settings: GatewaySettings, port: int) -> dict[str, str]:
         name.upper(): _text_of(value)
         for name, value in settings.model_dump(exclude={"trusted_proxies", "internal_token"}).items()
     }
-    ours = {"INTERNAL_TOKEN": "internal", "LISTEN_PORT": str(port), "LOG_LEVEL": "debug"}
+    ours = {"INTERNAL_TOKEN": "an-internal-token", "LISTEN_PORT": str(port), "LOG_LEVEL": "debug"}
     return {"PATH": os.environ["PATH"]} | values | ours
 
 
