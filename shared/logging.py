@@ -8,6 +8,8 @@ import sys
 
 import structlog
 
+from shared.tracing import spans
+
 NOISY = ("httpx", "httpcore", "asyncio", "uvicorn.error")
 """Libraries that tell every reconnect or request; their warnings are enough."""
 SILENT = ("aio_pika", "aiormq")
@@ -22,6 +24,7 @@ def configure(service: str, level: str = "info") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _name_service(service),
+        _name_trace,
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
@@ -33,9 +36,13 @@ def configure(service: str, level: str = "info") -> None:
     _route_standard_library(processors, threshold)
 
 
-def bind_request_id(request_id: str) -> None:
-    """Every log line of the current task carries this id from now on."""
-    structlog.contextvars.bind_contextvars(request_id=request_id)
+def bind_ids(request_id: str | None, account_id: str | None) -> None:
+    """Every log line of the current task carries these from now on, and none of another."""
+    structlog.contextvars.clear_contextvars()
+    ids = {"request_id": request_id, "account_id": account_id}
+    structlog.contextvars.bind_contextvars(
+        **{name: value for name, value in ids.items() if value is not None}
+    )
 
 
 def current_request_id() -> str | None:
@@ -52,6 +59,15 @@ def _name_service(service: str) -> structlog.typing.Processor:
         return event
 
     return add
+
+
+def _name_trace(
+    _: structlog.typing.WrappedLogger, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Only where traces are sent; a request's trace id is its request id without dashes."""
+    if (trace_id := spans.current_trace_id()) is not None:
+        event["trace_id"] = trace_id
+    return event
 
 
 def _route_standard_library(processors: list[structlog.typing.Processor], threshold: int) -> None:

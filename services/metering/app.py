@@ -38,7 +38,6 @@ from shared.bus.consumer import Consumer
 from shared.bus.publisher import Publisher
 from shared.clock import utc_now
 from shared.http.internal import InternalClient
-from shared.http.metrics import add_metrics
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
 from shared.outbox import OutboxRelay
@@ -100,9 +99,7 @@ def build_app(settings: Settings) -> FastAPI:
             background.start("audit", (await _audit_schedule(stack, settings, pool, redis)).run)
             yield
 
-    app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
-    add_metrics(app)
-    return app
+    return create_app(SERVICE, lifespan=lifespan, readiness=readiness)
 
 
 @asynccontextmanager

@@ -9,21 +9,26 @@ subscription takes them again. Nothing is ever rejected or requeued one by one, 
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import assert_never
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from pydantic import ValidationError
 
 from shared import faults
+from shared.bus import measure
 from shared.bus.backoff import Backoff
 from shared.bus.connection import BROKER_ERRORS, Connection, close_channel, settled
 from shared.bus.failures import Done, Leftover, Park, Partly, Pause, Retry, Verdict, judge
 from shared.bus.publisher import Headers, Publisher
 from shared.bus.subscription import Ending, Subscription
 from shared.bus.topology import declare
+from shared.clock import utc_now
 from shared.contracts.envelope import Envelope
 from shared.errors import Unavailable
-from shared.logging import bind_request_id
+from shared.logging import bind_ids
+from shared.tracing import spans
 
 PREFETCH = 20
 """Messages handled at once per process: twice the pool of database connections keeps it busy."""
@@ -31,6 +36,7 @@ PAUSE_FIRST_SECONDS = 0.25
 PAUSE_MAX_SECONDS = 10.0
 ATTEMPTS_HEADER = "x-attempts"
 REASON_HEADER = "x-reason"
+FIRST_FAILED_HEADER = "x-first-failed-at"
 
 Handle = Callable[[Envelope], Awaitable[Sequence[Leftover] | None]]
 """Returns what it left of the message, if anything."""
@@ -86,25 +92,37 @@ class Consumer:
         return await subscription.run(prefetch=self._prefetch)
 
     async def _process(self, message: AbstractIncomingMessage) -> None:
-        """One message, one log line. Raises DependencyDown."""
-        structlog.contextvars.clear_contextvars()
-        started_seconds = time.monotonic()
-        verdict = await self._attempt(message)
-        try:
-            await self._carry_out(verdict, message)
-        except (Unavailable, *BROKER_ERRORS) as error:
-            verdict = Pause(f"{type(error).__name__} after {type(verdict).__name__}")
-        self._log(message, verdict, duration_seconds=time.monotonic() - started_seconds)
+        """One message, one log line, one span. Raises DependencyDown."""
+        read = _read(message)
+        heard = read if isinstance(read, Envelope) else None
+        if heard is None:
+            bind_ids(None, None)
+        else:
+            bind_ids(heard.requestid, heard.subject)
+        with _span(heard) as span:
+            verdict = await self._take(message, read)
+            _tell_span(span, heard, verdict)
         if isinstance(verdict, Pause):
             raise DependencyDown(verdict.reason)
         self._backoff.reset()
 
-    async def _attempt(self, message: AbstractIncomingMessage) -> Verdict:
+    async def _take(self, message: AbstractIncomingMessage, read: Envelope | Exception) -> Verdict:
+        started_seconds = time.monotonic()
+        verdict = await self._attempt(message, read)
         try:
-            envelope = Envelope.from_json(message.body)
-            if envelope.requestid is not None:
-                bind_request_id(envelope.requestid)
-            leftovers = await self._handle(envelope)
+            await self._carry_out(verdict, message)
+        except (Unavailable, *BROKER_ERRORS) as error:
+            verdict = Pause(f"{type(error).__name__} after {type(verdict).__name__}")
+        seconds = time.monotonic() - started_seconds
+        _count(read, verdict, seconds)
+        self._log(message, verdict, duration_seconds=seconds)
+        return verdict
+
+    async def _attempt(self, message: AbstractIncomingMessage, read: Envelope | Exception) -> Verdict:
+        try:
+            if isinstance(read, Exception):
+                raise read
+            leftovers = await self._handle(read)
         except Exception as error:  # noqa: BLE001  whatever a handler raises, the loop decides and lives on
             return self._judge(error, message)
         faults.reached("committed")
@@ -154,7 +172,7 @@ class Consumer:
             consumer=self._service,
             event_id=message.message_id,
             event_type=message.type,
-            outcome=type(verdict).__name__.lower(),
+            outcome=_outcome_of(verdict),
             reason=verdict.reason,
             attempts=_attempts_of(message) + 1,
             redelivered=message.redelivered,
@@ -162,8 +180,45 @@ class Consumer:
         )
 
 
+def _read(message: AbstractIncomingMessage) -> Envelope | ValidationError:
+    try:
+        return Envelope.from_json(message.body)
+    except ValidationError as error:
+        return error
+
+
+def _count(read: Envelope | Exception, verdict: Verdict, seconds: float) -> None:
+    kind = measure.type_of(read.type if isinstance(read, Envelope) else None)
+    measure.PROCESSED.labels(kind, _outcome_of(verdict)).inc()
+    measure.SECONDS.labels(kind).observe(seconds)
+    if isinstance(read, Envelope) and isinstance(verdict, Done | Partly):
+        measure.LAG.labels(kind).observe(max((utc_now() - read.time).total_seconds(), 0.0))
+
+
+def _span(heard: Envelope | None) -> AbstractContextManager[spans.Span]:
+    return spans.NOTHING if heard is None else spans.handling(heard.traceparent, heard.requestid)
+
+
+def _tell_span(span: spans.Span, heard: Envelope | None, verdict: Verdict) -> None:
+    if heard is None or not spans.is_on():
+        return
+    kind = measure.type_of(heard.type)
+    span.rename(f"handle {kind}")
+    span.note(event_type=kind, event_id=str(heard.id), request_id=heard.requestid, account_id=heard.subject)
+    span.note(outcome=_outcome_of(verdict))
+
+
+def _outcome_of(verdict: Verdict) -> str:
+    return type(verdict).__name__.lower()
+
+
 def _headers_of(message: AbstractIncomingMessage, verdict: Retry | Park) -> Headers:
-    return {ATTEMPTS_HEADER: _attempts_of(message) + 1, REASON_HEADER: verdict.reason}
+    first = message.headers.get(FIRST_FAILED_HEADER)
+    return {
+        ATTEMPTS_HEADER: _attempts_of(message) + 1,
+        REASON_HEADER: verdict.reason,
+        FIRST_FAILED_HEADER: first if isinstance(first, str) else utc_now().isoformat(timespec="seconds"),
+    }
 
 
 def _attempts_of(message: AbstractIncomingMessage) -> int:

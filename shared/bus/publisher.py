@@ -16,6 +16,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractMessage
 from aio_pika.exceptions import PublishError
 
+from shared.bus import measure
 from shared.bus.connection import BROKER_ERRORS, BrokerUnavailable, Connection, close_channel, settled
 from shared.bus.topology import TOPOLOGY, Topology, declare_all
 from shared.contracts.envelope import CONTENT_TYPE, Envelope
@@ -69,9 +70,11 @@ class Publisher:
         try:
             async with self._take_turn() as outlet:
                 confirmed = await _publish_in_chunks(outlet.events, unique)
+                _count(unique, confirmed)
                 if len(confirmed) < len(unique):
                     await self._discard_outlet()
         except BrokerUnavailable as error:
+            measure.UNPUBLISHED.labels("unavailable").inc(len(unique))
             log.warning("events_not_published", count=len(unique), reason=error.message)
             return []
         return confirmed
@@ -178,10 +181,19 @@ def _log_failures(failures: Sequence[tuple[Envelope, BaseException]]) -> None:
     """Each unroutable event, because that is a defect; of the others, which share a fate, the number."""
     lost = [error for _, error in failures if not isinstance(error, PublishError)]
     if lost:
+        measure.UNPUBLISHED.labels("unconfirmed").inc(len(lost))
         log.warning("events_unconfirmed", count=len(lost), reason=type(lost[0]).__name__)
     for envelope, error in failures:
         if isinstance(error, PublishError):
+            measure.UNPUBLISHED.labels("unroutable").inc()
             log.error("event_unroutable", event_id=str(envelope.id), event_type=envelope.type)
+
+
+def _count(envelopes: Sequence[Envelope], confirmed: Sequence[UUID]) -> None:
+    arrived = set(confirmed)
+    for envelope in envelopes:
+        if envelope.id in arrived:
+            measure.PUBLISHED.labels(measure.type_of(envelope.type)).inc()
 
 
 def _chunks(envelopes: Sequence[Envelope]) -> Iterator[Sequence[Envelope]]:

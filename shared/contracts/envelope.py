@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from shared.ids import new_uuid7
+from shared.tracing import spans
 
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -59,6 +60,7 @@ def wrap(
         type=event.TYPE,
         subject=subject,
         time=now,
+        traceparent=spans.current_traceparent(),
         requestid=request_id,
         data=event.model_dump(mode="json"),
     )

@@ -9,9 +9,10 @@ from typing import Any, Self
 import httpx
 
 from shared.errors import Unavailable
-from shared.http.request_log import HEADER
+from shared.http.request_log import HEADER, TRACEPARENT
 from shared.logging import current_request_id
 from shared.setting_values import Secrets
+from shared.tracing import spans
 
 TIMEOUT_SECONDS = 3.0
 CONNECTIONS_MAX = 32
@@ -42,12 +43,17 @@ class InternalClient:
         return await self._send("POST", path, json=json)
 
     async def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
-        request_id = current_request_id()
-        headers = {HEADER: request_id} if request_id else {}
         try:
-            reply = await self._http.request(method, path, headers=headers, **parts)
+            with spans.calling():
+                reply = await self._http.request(method, path, headers=_ids(), **parts)
         except httpx.HTTPError as error:
             raise Unavailable("A part of the service does not answer. Please try again.") from error
         if reply.status_code >= 500 or reply.status_code in (401, 403):
             raise Unavailable("A part of the service does not answer. Please try again.")
         return reply
+
+
+def _ids() -> dict[str, str]:
+    """What the other service is to call this request by."""
+    ids = {HEADER: current_request_id(), TRACEPARENT: spans.current_traceparent()}
+    return {name: value for name, value in ids.items() if value is not None}

@@ -1,5 +1,5 @@
-"""Pure ASGI middleware: a request id for everything served, one log line when it ends, and a 500 that
-tells nothing when it crashed.
+"""Pure ASGI middleware: for everything served a request id, one log line when it ends, its figures and its span,
+and a 500 that tells nothing when it crashed.
 
 From an internal caller (bearer token, see internal.py) the id is taken over, so that one id follows a
 request through the services; a stranger's is ignored. The path is logged without its query.
@@ -7,6 +7,7 @@ request through the services; a stranger's is ignored. The path is logged withou
 
 import re
 import time
+from contextlib import AbstractContextManager
 
 import structlog
 from starlette.datastructures import MutableHeaders
@@ -14,13 +15,18 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.errors import Kind
+from shared.http import measure
 from shared.http.errors import error_body
-from shared.ids import new_request_id
+from shared.ids import AccountId, new_request_id
+from shared.tracing import spans
 
 HEADER = "x-request-id"
+TRACEPARENT = "traceparent"
 INTERNAL_PREFIX = "/internal/"
 ACCEPTED_ID = re.compile(rb"^[0-9a-f-]{36}$")
 QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
+ACCOUNT = "account_id"
+"""Of whom a request is, in `scope["state"]` or among the parameters of its path."""
 OUR_FAULT = "Something went wrong on our side. Please try again; the request id helps us find it."
 
 log = structlog.get_logger()
@@ -34,7 +40,7 @@ class RequestLog:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _inherited_id(scope) or new_request_id()
+        request_id = _inherited(scope, HEADER, ACCEPTED_ID) or new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         status, started = 0, time.perf_counter()
 
@@ -45,7 +51,7 @@ class RequestLog:
                 MutableHeaders(scope=message).setdefault(HEADER, request_id)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), _span(scope) as span:
             try:
                 await self.app(scope, receive, send_with_id)
             except Exception as error:
@@ -53,7 +59,12 @@ class RequestLog:
                 if status == 0:
                     await _our_fault(scope, receive, send_with_id)
             finally:
-                _tell(scope, status, time.perf_counter() - started)
+                _tell(scope, span, status, time.perf_counter() - started)
+
+
+def tell_account(scope: Scope, account_id: AccountId) -> None:
+    """Whose request it turned out to be, for its log line and its span."""
+    scope["state"][ACCOUNT] = account_id
 
 
 async def _our_fault(scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,21 +72,36 @@ async def _our_fault(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse(body, 500)(scope, receive, send)
 
 
-def _inherited_id(scope: Scope) -> str | None:
+def _inherited(scope: Scope, header: str, accepted: re.Pattern[bytes] | None = None) -> str | None:
     if not scope["path"].startswith(INTERNAL_PREFIX):
         return None
     for name, value in scope["headers"]:
-        if name == HEADER.encode() and ACCEPTED_ID.match(value):
-            return str(value, "ascii")
+        if name == header.encode() and (accepted is None or accepted.match(value)):
+            return str(value, "latin-1")
     return None
 
 
-def _tell(scope: Scope, status: int, seconds: float) -> None:
-    if scope["path"] not in QUIET_PATHS:
-        log.info(
-            "request",
-            method=scope["method"],
-            path=scope["path"],
-            status=status,
-            duration_ms=round(seconds * 1000, 2),
-        )
+def _span(scope: Scope) -> AbstractContextManager[spans.Span]:
+    if scope["path"] in QUIET_PATHS:
+        return spans.NOTHING
+    return spans.serving(scope["state"]["request_id"], _inherited(scope, TRACEPARENT))
+
+
+def _tell(scope: Scope, span: spans.Span, status: int, seconds: float) -> None:
+    method, route = measure.method_of(scope), measure.route_of(scope)
+    measure.count(method, route, status, seconds)
+    if scope["path"] in QUIET_PATHS:
+        return
+    account_id = scope["state"].get(ACCOUNT) or scope.get("path_params", {}).get(ACCOUNT)
+    if spans.is_on():
+        span.rename(f"{method} {route}")
+        span.note(method=method, route=route, status=status, request_id=scope["state"]["request_id"])
+        span.note(account_id=account_id)
+    log.info(
+        "request",
+        method=method,
+        path=scope["path"],
+        status=status,
+        account_id=account_id,
+        duration_ms=round(seconds * 1000, 2),
+    )

@@ -1,6 +1,6 @@
 """The FastAPI app every service starts from: health, readiness, request ids, errors as JSON.
 
-`/health` says that the process runs; `/ready` that it can do its work, or names what is missing.
+`/health` says that the process runs; `/ready` that it can do its work, or names what is missing; `/metrics` both.
 """
 
 import asyncio
@@ -11,10 +11,12 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from prometheus_client.metrics_core import Metric
 from starlette.exceptions import HTTPException
 
 from shared.errors import Kind, PromptlyError
 from shared.http.errors import KIND_OF_STATUS, body_of, error_body, headers_of, status_of
+from shared.http.metrics import Readings, add_metrics, gauges
 from shared.http.request_log import RequestLog
 
 PROBE_TIMEOUT_SECONDS = 2
@@ -34,8 +36,12 @@ class Readiness:
         self._probes[name] = probe
 
     async def missing(self) -> list[str]:
+        return [name for name, answers_now in await self.parts() if not answers_now]
+
+    async def parts(self) -> list[tuple[str, bool]]:
+        """Each part by its name, and whether it answers now."""
         answers = await asyncio.gather(*(self._answers(probe) for probe in self._probes.values()))
-        return [name for name, answers_now in zip(self._probes, answers, strict=True) if not answers_now]
+        return list(zip(self._probes, answers, strict=True))
 
     async def _answers(self, probe: Probe) -> bool:
         try:
@@ -46,8 +52,11 @@ class Readiness:
         return True
 
 
-def create_app(service: str, *, lifespan: Lifespan, readiness: Readiness) -> FastAPI:
+def create_app(
+    service: str, *, lifespan: Lifespan, readiness: Readiness, readings: Readings | None = None
+) -> FastAPI:
     """A FastAPI app without the framework's own documents pages; the caller adds its routers."""
+    readings = readings or Readings()
     app = FastAPI(
         title=f"Promptly {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
@@ -68,6 +77,12 @@ def create_app(service: str, *, lifespan: Lifespan, readiness: Readiness) -> Fas
             return JSONResponse({"status": "not ready", "missing": missing}, 503)
         return JSONResponse({"status": "ready"})
 
+    async def parts() -> list[Metric]:
+        answers = await readiness.parts()
+        return [gauges("promptly_part_up", "1 when what it needs answers.", "part", answers)]
+
+    readings.add("parts", parts)
+    add_metrics(app, readings)
     return app
 
 

@@ -6,9 +6,9 @@ import sys
 
 PROGRAM = """
 import logging, structlog
-from shared.logging import bind_request_id, configure
+from shared.logging import bind_ids, configure
 configure("test")
-bind_request_id("r-1")
+bind_ids("r-1", None)
 log = structlog.get_logger()
 log.info("usage_posted", tokens=3)
 log.debug("hidden")

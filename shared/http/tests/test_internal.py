@@ -9,7 +9,7 @@ from shared.errors import Unavailable
 from shared.http.internal import InternalClient
 from shared.http.internal_token import NotInternal, require_internal_token
 from shared.http.request_log import HEADER
-from shared.logging import bind_request_id
+from shared.logging import bind_ids
 
 NEW, OLD = SecretStr("new-token"), SecretStr("old-token")
 
@@ -49,7 +49,7 @@ async def test_a_service_that_does_not_answer_is_unavailable() -> None:
 
 
 async def test_the_request_id_is_handed_on() -> None:
-    bind_request_id("019a3f6e-7b1a-7c3d-8e2f-0123456789ab")
+    bind_ids("019a3f6e-7b1a-7c3d-8e2f-0123456789ab", None)
     async with client_of(service((NEW,)), NEW) as client:
         reply = await client.get("/internal/echo")
     assert reply.request.headers[HEADER] == "019a3f6e-7b1a-7c3d-8e2f-0123456789ab"

@@ -1,0 +1,40 @@
+"""Requests by route and status, and how long they took: a few increments per request, none per chunk.
+
+A route is written as in the code (`/v1/usage/{request_id}`), never as it was asked for.
+"""
+
+from prometheus_client import Counter, Histogram
+from starlette.types import Scope
+
+OTHER = "other"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+ROUTE = "route"
+"""In `scope["state"]`: the name of what serves it, where the framework does not know it."""
+
+REQUESTS = Counter(
+    "promptly_http_requests",
+    "Requests that have ended, also by a client that left. Status 0: nothing was answered.",
+    ("method", "route", "status"),
+)
+SECONDS = Histogram(
+    "promptly_http_request_seconds",
+    "From a request's head to the end of its answer, a stream's end included.",
+    ("route",),
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0),
+)
+
+
+def route_of(scope: Scope) -> str:
+    """One of those that exist in the code, or OTHER."""
+    named = scope["state"].get(ROUTE)
+    return named or getattr(scope.get("route"), "path", None) or OTHER
+
+
+def method_of(scope: Scope) -> str:
+    method: str = scope["method"]
+    return method if method in METHODS else OTHER
+
+
+def count(method: str, route: str, status: int, seconds: float) -> None:
+    REQUESTS.labels(method, route, status).inc()
+    SECONDS.labels(route).observe(seconds)
