@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +14,11 @@ from fastapi import FastAPI
 from pydantic_settings import BaseSettings
 
 from shared import logging
+from shared.http.metrics import tell_build
 from shared.http.waiting_room import WaitingRoom
 from shared.setting_values import PostgresUrl
 from shared.settings import ServiceSettings, load
+from shared.tracing import spans
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 """Running streams may finish; less than the 30 s after which supervisors kill."""
@@ -52,6 +55,7 @@ def main(
 
 def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], FastAPI]) -> None:
     logging.configure(service, settings.log_level)
+    tell_build(service, settings.promptly_version)
     config = uvicorn.Config(
         WaitingRoom(partial(build_app, settings)),
         host=settings.listen_host,
@@ -67,9 +71,20 @@ def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], F
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )
     server = uvicorn.Server(config)
-    server.run()
+    with _traced(service, settings):
+        server.run()
     if not server.started:
         raise SystemExit(3)
+
+
+@contextmanager
+def _traced(service: str, settings: ServiceSettings) -> Iterator[None]:
+    endpoint, share = settings.otel_exporter_otlp_endpoint, settings.otel_traces_sampler_arg
+    spans.start(service, endpoint=endpoint, share=share)
+    try:
+        yield
+    finally:
+        spans.stop()
 
 
 def _migrate(service: str, folder: Path) -> None:

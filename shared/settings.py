@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.setting_values import HttpUrl, Networks, Secrets
+from shared.setting_values import HttpUrl, HttpUrlOrNone, Networks, Secrets
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 FILE = "_FILE"
@@ -32,6 +32,11 @@ class ServiceSettings(BaseSettings):
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     internal_token: Secrets
     trusted_proxies: Networks = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    promptly_version: str = Field(default="dev", max_length=64)
+    otel_exporter_otlp_endpoint: HttpUrlOrNone = ""
+    """Of a collector of traces; its headers the exporter reads itself, from OTEL_EXPORTER_OTLP_HEADERS."""
+    otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1)
+    """The share of requests that are traced."""
 
 
 def load(settings_class: type[SettingsT]) -> SettingsT:
