@@ -19,6 +19,8 @@ EVERY_SERVICE = (
         "INFERENCE_*",
         "TRIAL_*",
         "LOCAL_FAKES",
+        "OTEL_*",
+        "PROMPTLY_VERSION",
     ),
 )
 OWN = {
