@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 PARSER = MarkdownIt("commonmark").enable("table")
+A_PATH = re.compile(r"(?:services|shared|deploy|tests|bench|scripts|docs)/[\w./-]+")
 NOT_IN_A_SLUG = re.compile(r"[^\w\- ]")
 
 
@@ -38,6 +39,15 @@ class Link:
 def links_of(document: Path) -> list[Link]:
     tokens = PARSER.parse(document.read_text())
     return [Link(document, target) for token in tokens for target in _targets(token)]
+
+
+def paths_of(document: Path) -> set[str]:
+    """What a document names in code type that is a file or folder of this project."""
+    tokens = PARSER.parse(document.read_text())
+    spans = (
+        child.content for token in tokens for child in token.children or [] if child.type == "code_inline"
+    )
+    return {span for span in spans if A_PATH.fullmatch(span)}
 
 
 def anchors_of(document: Path) -> set[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.docs.blocks import Block, Kind, blocks_of, list_documents, name_of
+from tests.docs.blocks import ROOT, Block, Kind, blocks_of, list_documents, name_of
 from tests.docs.conftest import Documented
-from tests.docs.links import links_of
+from tests.docs.links import links_of, paths_of
 from tests.docs.reader import reading
 
 DOCUMENTS = list_documents()
@@ -47,6 +47,13 @@ def test_what_is_only_a_file_can_be_read(document: Path) -> None:
 def test_each_link_inside_the_project_leads_somewhere(document: Path) -> None:
     inside = [link for link in links_of(document) if not link.leaves]
     assert {link.target: link.problem() for link in inside if link.problem()} == {}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_each_file_that_is_named_is_there(document: Path) -> None:
+    places = (ROOT, document.parent)
+    missing = {path for path in paths_of(document) if not any((place / path).exists() for place in places)}
+    assert missing == set()
 
 
 def _of_kind(document: Path, kind: Kind) -> list[Block]:
