@@ -39,7 +39,7 @@ OWN = {
         *("DATABASE_URL", "BALANCE_LOW_TOKENS", "USAGE_RETENTION_DAYS", "RECEIPT_SIGNING_KEY"),
         *("AUDIT_*", "LLAMA_BASE_URL", "LLAMA_API_KEY"),  # the audit reads the model server's counters
     ),
-    "billing": ("STRIPE_*", "BTCPAY_*", "ADMIN_KEY", "ADMIN_ALLOWED_CIDRS", "DATABASE_URL"),
+    "billing": ("STRIPE_*", "BTCPAY_*", "ADMIN_ALLOWED_CIDRS", "DATABASE_URL"),
     "notifier": ("SEALING_PRIVATE_KEY", "SMTP_*", "MAIL_DIR", "DATABASE_URL"),
 }
 """Name patterns. The data of people and money stay apart by this table as much as by database roles."""

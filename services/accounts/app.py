@@ -41,6 +41,7 @@ from services.accounts.use_cases.close_accounts import CloseAccounts
 from services.accounts.use_cases.find_users import FindUsers
 from services.accounts.use_cases.forget import Forget
 from services.accounts.use_cases.identify import Identify
+from services.accounts.use_cases.limit_admin_keys import LimitAdminKeys
 from services.accounts.use_cases.limit_registrations import WINDOW_SECONDS, LimitRegistrations
 from services.accounts.use_cases.limit_wrong_keys import WINDOW_SECONDS as WRONG_KEYS_WINDOW_SECONDS
 from services.accounts.use_cases.limit_wrong_keys import WRONG_KEYS_MAX, LimitWrongKeys
@@ -154,11 +155,11 @@ async def _relay(
 
 
 def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: _Opened) -> None:
-    identify = Identify(opened.pool, _pepper(settings))
+    identify, admit_operator = Identify(opened.pool, _pepper(settings)), _admit_operator(settings, opened)
     holders = Holders(
         identify,
         Sessions(opened.pool),
-        _wrong_keys(opened.redis, "wrong-key"),
+        LimitWrongKeys(_wrong_keys(opened.redis, "wrong-key")),
         base_url=settings.base_url,
         trusted_proxies=settings.trusted_proxies,
     )
@@ -170,10 +171,12 @@ def _add_routes(app: FastAPI, settings: AccountsSettings, pages: Pages, opened: 
         *Dashboard(pages, holders, open_dashboard).routes(),
         *UsagePages(pages, holders, open_dashboard).routes(),
         *Keys(pages, holders, ManageKeys(opened.pool, opened.mirror, opened.new_keys)).routes(),
-        *_admin(settings, pages, opened),
+        *_admin(settings, pages, opened, admit_operator),
     ]
     refill_key, list_accounts = RefillKey(opened.pool, opened.mirror.desk), ListAccounts(opened.pool)
-    app.include_router(internal_routes(refill_key, identify, list_accounts, settings.internal_token))
+    app.include_router(
+        internal_routes(refill_key, identify, admit_operator, list_accounts, settings.internal_token)
+    )
 
 
 def _registration(settings: AccountsSettings, pages: Pages, opened: _Opened) -> Registration:
@@ -192,11 +195,19 @@ def _registration(settings: AccountsSettings, pages: Pages, opened: _Opened) -> 
     return Registration(pages, register, confirming, settings.trusted_proxies)
 
 
-def _admin(settings: AccountsSettings, pages: Pages, opened: _Opened) -> list[Route]:
+def _admit_operator(settings: AccountsSettings, opened: _Opened) -> AdmitOperator:
+    limit = LimitAdminKeys(_wrong_keys(opened.redis, "wrong-admin-key"))
+    return AdmitOperator(
+        opened.pool, limit, settings.admin_key.get_secret_value().encode(), _pepper(settings)
+    )
+
+
+def _admin(
+    settings: AccountsSettings, pages: Pages, opened: _Opened, admit_operator: AdmitOperator
+) -> list[Route]:
     pool, ledger, sales, mails = opened.pool, opened.ledger, opened.sales, opened.mails
-    admin_key = settings.admin_key.get_secret_value().encode()
     door = AdminDoor(
-        AdmitOperator(pool, _wrong_keys(opened.redis, "wrong-admin-key"), admin_key, _pepper(settings)),
+        admit_operator,
         base_url=settings.base_url,
         allowed=settings.admin_allowed_cidrs,
         trusted_proxies=settings.trusted_proxies,
@@ -221,10 +232,8 @@ def _registration_limit(settings: AccountsSettings, redis: Redis) -> LimitRegist
     )
 
 
-def _wrong_keys(redis: Redis, what: str) -> LimitWrongKeys:
-    return LimitWrongKeys(
-        Attempts(redis, what, attempts_max=WRONG_KEYS_MAX, window_seconds=WRONG_KEYS_WINDOW_SECONDS)
-    )
+def _wrong_keys(redis: Redis, what: str) -> Attempts:
+    return Attempts(redis, what, attempts_max=WRONG_KEYS_MAX, window_seconds=WRONG_KEYS_WINDOW_SECONDS)
 
 
 def _pepper(settings: AccountsSettings) -> bytes:

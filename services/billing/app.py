@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from services.billing.adapters.accounts_http import Accounts
 from services.billing.adapters.ledger_http import Ledger
+from services.billing.adapters.operators_http import Operators
 from services.billing.adapters.provider_btcpay import BTCPayProvider
 from services.billing.adapters.provider_stripe import StripeProvider
 from services.billing.domain.payment_methods import Method
@@ -25,6 +26,7 @@ from services.billing.entrypoints.receipts import ReceiptDoor
 from services.billing.entrypoints.schedules import Schedule
 from services.billing.entrypoints.webhooks import WebhookDoor
 from services.billing.settings import BillingSettings
+from services.billing.use_cases.admit_operator import AdmitOperator
 from services.billing.use_cases.check_ledger import CheckLedger
 from services.billing.use_cases.decide_review import DecideReview
 from services.billing.use_cases.follow_events import FollowEvents
@@ -137,7 +139,10 @@ class Billing:
         take_event = TakeEvent(self.pool, self._kick_follow)
         decide_review = DecideReview(self.pool, self._settle)
         export = ExportDoor(
-            purchases, settings.admin_allowed_cidrs, settings.trusted_proxies, settings.admin_key
+            purchases,
+            AdmitOperator(Operators(self._accounts)),
+            settings.admin_allowed_cidrs,
+            settings.trusted_proxies,
         )
         internal = InternalDoor(configured, purchases, decide_review, self._reconcile)
         for router in (

@@ -8,7 +8,6 @@ from pydantic import SecretStr, model_validator
 
 from services.billing.domain.payment_methods import Method
 from shared.setting_values import (
-    AdminKey,
     AmqpUrl,
     HttpUrl,
     HttpUrlOrNone,
@@ -29,7 +28,6 @@ class BillingSettings(ServiceSettings):
     amqp_url: AmqpUrl
     accounts_url: HttpUrl
     metering_url: HttpUrl
-    admin_key: AdminKey = SecretStr("")
     admin_allowed_cidrs: Networks = (
         ip_network("100.64.0.0/10"),
         ip_network("127.0.0.0/8"),

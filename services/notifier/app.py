@@ -59,7 +59,7 @@ def build_app(settings: NotifierSettings) -> FastAPI:
                 )
             )
             app.include_router(metrics_route(mails))
-            consumer = await _consumer(settings, stack, readiness, Events(pool, wake=deliveries.wake))
+            consumer = await _consumer(settings, stack, readiness, _events(settings, pool, deliveries))
             background = await stack.enter_async_context(Background())
             background.start("mail_door", door.run)
             background.start("deliveries", deliveries.run)
@@ -97,8 +97,16 @@ def _delivery(settings: NotifierSettings, pool: Pool, mailer: Mailer, letterhead
         Letters(settings.base_url, settings.site_name),
         mailer,
         letterhead=letterhead,
-        private_keys=[key.get_secret_value() for key in settings.sealing_private_key],
+        private_keys=_private_keys(settings),
     )
+
+
+def _events(settings: NotifierSettings, pool: Pool, deliveries: Deliveries) -> Events:
+    return Events(pool, private_keys=_private_keys(settings), wake=deliveries.wake)
+
+
+def _private_keys(settings: NotifierSettings) -> list[str]:
+    return [key.get_secret_value() for key in settings.sealing_private_key]
 
 
 async def _consumer(

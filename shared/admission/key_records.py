@@ -1,6 +1,7 @@
 """What accounts tells the desk about a key: whose it is, its limits, and whether it still works."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from redis.asyncio import Redis
@@ -26,6 +27,8 @@ class KeyRecord:
     version: int
     limit_per_minute: int
     limit_concurrent: int
+    expires_at: datetime | None = None
+    """The key is refused from this instant on, by the desk's own clock."""
 
 
 async def put_key(redis: Redis, record: KeyRecord) -> bool:
@@ -40,7 +43,13 @@ async def put_key(redis: Redis, record: KeyRecord) -> bool:
             record.state,
             record.limit_per_minute,
             record.limit_concurrent,
+            _in_ms(record.expires_at),
         ],
     )
     [written] = await run(redis, call)
     return bool(written)
+
+
+def _in_ms(expires_at: datetime | None) -> int:
+    """0 for a key without an end."""
+    return 0 if expires_at is None else round(expires_at.timestamp() * 1000)

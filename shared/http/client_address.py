@@ -33,10 +33,8 @@ def limit_subject(address: str) -> str:
     """What a per-address limit counts by: an IPv4 address, or the /64 of an IPv6 one."""
     parsed = _parse(address)
     if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped:
-            return str(parsed.ipv4_mapped)
         return str(ip_network((parsed, IPV6_LIMIT_PREFIX), strict=False))
-    return address
+    return address if parsed is None else str(parsed)
 
 
 def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
@@ -52,7 +50,9 @@ def is_within(text: str, networks: tuple[Network, ...]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> Address | None:
+    """An IPv4 address written as IPv6 counts as what it is."""
     try:
-        return ip_address(text)
+        address = ip_address(text)
     except ValueError:
         return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

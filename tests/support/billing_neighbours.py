@@ -11,6 +11,8 @@ from services.billing.domain.ledger import LedgerGrant
 from shared.api_keys import new_account_id, new_api_key
 from shared.ids import AccountId
 
+ADMIN_KEY = "the admin key"
+
 
 @dataclass(frozen=True, slots=True)
 class Customer:
@@ -32,6 +34,7 @@ class Neighbours:
         self.customers: list[Customer] = []
         self.keys: dict[str, Customer] = {}
         self.grants: dict[str, dict[str, LedgerGrant]] = {}
+        self.operators_asked: list[dict[str, str]] = []
         self.is_down = False
 
     def new_customer(self) -> tuple[Customer, str]:
@@ -45,6 +48,7 @@ class Neighbours:
     def app(self) -> FastAPI:
         app = FastAPI()
         app.add_api_route("/internal/identify", self.identify, methods=["POST"])
+        app.add_api_route("/internal/operator", self.admit_operator, methods=["POST"])
         app.add_api_route("/internal/accounts/{account_id}/grants", self.list_grants)
         return app
 
@@ -60,6 +64,11 @@ class Neighbours:
             "key_display": "sk-Ab3dE5gH0…wxyz",
             "form_token": token,
         }
+
+    async def admit_operator(self, who: dict[str, str]) -> dict[str, bool]:
+        self._refuse_when_down()
+        self.operators_asked.append(who)
+        return {"admitted": who["key"] == ADMIN_KEY}
 
     async def list_grants(self, account_id: str) -> dict[str, Any]:
         self._refuse_when_down()

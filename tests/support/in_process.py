@@ -24,7 +24,13 @@ def url_of(listening: socket.socket) -> str:
 async def serving(app: Any, listening: socket.socket) -> AsyncIterator[str]:
     """Its URL. Stopped as a process is: running requests may finish, then the lifespan ends."""
     config = uvicorn.Config(
-        app, http="httptools", lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=2
+        app,
+        http="httptools",
+        lifespan="on",
+        proxy_headers=False,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))

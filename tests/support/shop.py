@@ -21,17 +21,16 @@ from deploy.local.fakes.settings import BTCPAY_PAGES, FakeSettings
 from deploy.local.fakes.stripe_store import Thing
 from services.billing.app import build_app
 from services.billing.settings import BillingSettings
-from tests.support.billing_neighbours import Customer, Neighbours
+from tests.support.billing_neighbours import ADMIN_KEY, Customer, Neighbours
 from tests.support.eventually import eventually
 from tests.support.in_process import loopback_socket, serving, url_of
 from tests.support.servers import DatabaseFactory
 
-__all__ = ["BTCPAY_OUTCOMES", "HONEST", "Bought", "Manner", "Shop"]
+__all__ = ["ADMIN_KEY", "BTCPAY_OUTCOMES", "HONEST", "Bought", "Manner", "Shop"]
 
 PROGRAM = {"accept": "application/json"}
 PERSON = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 INTERNAL = {"authorization": "Bearer an-internal-token"}
-ADMIN_KEY = "the admin key"
 STRIPE = {"stripe_secret_key": "sk_test_1", "stripe_webhook_secret": "whsec_1"}
 BTCPAY = {
     "btcpay_url": "http://btcpay:49392",
@@ -49,7 +48,6 @@ def settings(database_url: str, amqp_url: str, **given: Any) -> BillingSettings:
         database_url=database_url,
         amqp_url=amqp_url,
         internal_token=("an-internal-token",),
-        admin_key=ADMIN_KEY,
         **{**urls, **given},
     )
 

@@ -68,9 +68,12 @@ async def list_accounts(pool: Pool, *, after: str, limit: int) -> list[AccountSe
     return [AccountSeen(AccountId(row["account_id"]), row["created_at"], row["has_trial"]) for row in rows]
 
 
-async def lock(connection: Connection, account_id: AccountId) -> None:
-    """Until the transaction ends, one change of an account's keys at a time."""
-    await connection.execute("SELECT FROM accounts WHERE account_id = $1 FOR NO KEY UPDATE", account_id)
+async def lock(connection: Connection, account_id: AccountId) -> bool:
+    """Until the transaction ends, one change of an account's keys at a time. False when it is erased."""
+    is_there = await connection.fetchval(
+        "SELECT deleted_at IS NULL FROM accounts WHERE account_id = $1 FOR NO KEY UPDATE", account_id
+    )
+    return bool(is_there)
 
 
 async def mark_blocked(connection: Connection, account_id: AccountId, blocked_at: datetime | None) -> bool:
@@ -100,12 +103,13 @@ async def erase_person(connection: Connection, account_id: AccountId, *, now: da
     return erased is not None
 
 
-async def forget_events_of_erased(pool: Pool) -> None:
-    """What was published of accounts that are erased: these events may hold the address."""
+async def forget_events_of_erased(pool: Pool, *, since: datetime) -> None:
+    """What was published of accounts that were erased since then: these events speak of a person."""
     await pool.execute(
         """
         DELETE FROM outbox USING accounts
-        WHERE subject = account_id AND deleted_at IS NOT NULL AND published_at IS NOT NULL
+        WHERE subject = account_id AND deleted_at >= $1 AND published_at IS NOT NULL
             AND type <> 'accounts.account_deleted.v1'
-        """
+        """,
+        since,
     )

@@ -24,6 +24,7 @@ class StoredKey:
     digest: KeyDigest
     state: KeyState
     version: int
+    expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ async def add_key(connection: Connection, key: NewKey, *, now: datetime) -> Stor
     )
     [stored] = await _records(connection, [key.key_id])
     return stored
+
+
+async def exists(connection: Connection, key_id: KeyId) -> bool:
+    found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM api_keys WHERE key_id = $1)", key_id)
+    return found
 
 
 async def revoke_mailed_key(
@@ -132,21 +138,25 @@ async def announce_again(connection: Connection, account_id: AccountId) -> list[
     return await _records(connection, [row["key_id"] for row in rows])
 
 
-async def end_at(connection: Connection, key_id: KeyId, *, expires_at: datetime) -> None:
+async def end_at(connection: Connection, key_id: KeyId, *, expires_at: datetime) -> list[StoredKey]:
     """Gives an active key an end, or an earlier one."""
-    await connection.execute(
+    rows = await connection.fetch(
         """
-        UPDATE api_keys SET expires_at = least(expires_at, $2) WHERE key_id = $1 AND state = 'active'
+        UPDATE api_keys SET expires_at = least(expires_at, $2), version = version + 1
+        WHERE key_id = $1 AND state = 'active'
+        RETURNING key_id
         """,
         key_id,
         expires_at,
     )
+    return await _records(connection, [row["key_id"] for row in rows])
 
 
 async def find_key(pool: Pool, digest: KeyDigest) -> StoredKey | None:
     """Also a revoked one: the gateways must be told that, too."""
     row = await pool.fetchrow(
-        "SELECT key_id, account_id, digest, state, version FROM key_records WHERE digest = $1", digest
+        "SELECT key_id, account_id, digest, state, version, expires_at FROM key_records WHERE digest = $1",
+        digest,
     )
     return None if row is None else _stored_key(row)
 
@@ -154,7 +164,7 @@ async def find_key(pool: Pool, digest: KeyDigest) -> StoredKey | None:
 async def list_unmirrored(pool: Pool, *, limit: int) -> list[StoredKey]:
     rows = await pool.fetch(
         """
-        SELECT key_id, account_id, digest, state, version FROM key_records
+        SELECT key_id, account_id, digest, state, version, expires_at FROM key_records
         WHERE mirrored_version < version
         ORDER BY key_id
         LIMIT $1
@@ -187,7 +197,7 @@ async def forget_mirrored(pool: Pool) -> None:
 async def _records(connection: Connection, key_ids: Sequence[object]) -> list[StoredKey]:
     rows = await connection.fetch(
         """
-        SELECT key_id, account_id, digest, state, version FROM key_records
+        SELECT key_id, account_id, digest, state, version, expires_at FROM key_records
         WHERE key_id = ANY ($1::uuid[]) ORDER BY key_id
         """,
         key_ids,
@@ -202,4 +212,5 @@ def _stored_key(row: asyncpg.Record) -> StoredKey:
         digest=KeyDigest(row["digest"]),
         state=KeyState(row["state"]),
         version=row["version"],
+        expires_at=row["expires_at"],
     )

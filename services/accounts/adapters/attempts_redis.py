@@ -4,7 +4,6 @@ from redis.asyncio import Redis
 
 from shared.admission.lua import Call, run
 from shared.admission.replies import ip_refusal_of
-from shared.clock import utc_now
 from shared.ids import new_request_id
 
 
@@ -19,20 +18,16 @@ class Attempts:
 
     async def enter(self, subject: str) -> int | None:
         """None when there was room, and this one counts; else the seconds until there is."""
-        call = Call(
-            "limit_ip",
-            [self._window_of(subject)],
-            [new_request_id(), self._attempts_max, self._window_seconds * 1000],
-        )
+        return await self._ask("limit_ip", subject)
+
+    async def look(self, subject: str) -> int | None:
+        """The same, without counting: where only what goes wrong counts."""
+        return await self._ask("limit_look", subject)
+
+    async def _ask(self, script: str, subject: str) -> int | None:
+        """One step in Redis, by its clock: of attempts made at once, each sees those before it."""
+        window = f"{self._what}:{subject}"
+        call = Call(script, [window], [new_request_id(), self._attempts_max, self._window_seconds * 1000])
         [reply] = await run(self._redis, call)
         refused = ip_refusal_of(reply)
         return None if refused is None else refused.retry_after_seconds
-
-    async def is_full(self, subject: str) -> bool:
-        """Without counting: where only what goes wrong counts."""
-        since_ms = round(utc_now().timestamp() * 1000) - self._window_seconds * 1000
-        used = await self._redis.zcount(self._window_of(subject), since_ms, "+inf")
-        return int(used) >= self._attempts_max
-
-    def _window_of(self, subject: str) -> str:
-        return f"{self._what}:{subject}"

@@ -36,4 +36,5 @@ class KeyDesk:
             version=key.version,
             limit_per_minute=self._limits.requests_per_minute,
             limit_concurrent=self._limits.requests_concurrent,
+            expires_at=key.expires_at,
         )

@@ -1,9 +1,8 @@
 """The operator: from where they may come, what they may ask for, and what is written down of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
 from uuid import UUID
 
@@ -62,17 +61,6 @@ class ActionSeen:
 class BadNumber:
     field: str
     reason: str
-
-
-def is_allowed(client: str, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
-    """An IPv4 address written as IPv6 counts as what it is."""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)
 
 
 def read_delta(text: str) -> int | BadNumber:

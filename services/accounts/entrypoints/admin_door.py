@@ -6,7 +6,6 @@ A form by cookie needs our own Origin and the page's token; a key, in a form or 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +13,6 @@ from services.accounts.domain.operators import (
     ADMIN_SESSION_LIFETIME,
     SCRIPT_ADMIN_SESSION_LIFETIME,
     Operator,
-    is_allowed,
 )
 from services.accounts.entrypoints.browsers import (
     Cookie,
@@ -23,21 +21,12 @@ from services.accounts.entrypoints.browsers import (
     require_our_page,
 )
 from services.accounts.use_cases.admit_operator import AdmitOperator
-from shared.errors import Kind, PromptlyError
-from shared.http.client_address import client_address, limit_subject
+from shared.http.client_address import limit_subject
+from shared.http.operator_network import NotForYou, operator_address
 from shared.setting_values import Network
 
 COOKIE = "promptly_admin"
 PATH = "/admin"
-
-log = structlog.get_logger()
-
-
-class NotForYou(PromptlyError):
-    """Outside the allowed networks, or without the admin key."""
-
-    kind = Kind.FORBIDDEN
-    code = "forbidden"
 
 
 class NotSignedIn(NotForYou):
@@ -110,15 +99,7 @@ class AdminDoor:
         self._client_of(request)
 
     def _client_of(self, request: Request) -> str:
-        client = client_address(request.scope, self._trusted_proxies)
-        peer = client_address(request.scope, ())
-        if "x-forwarded-for" in request.headers and not is_allowed(peer, self._trusted_proxies):
-            log.warning("admin_untrusted_proxy", peer=peer)
-            raise _refused()
-        if not is_allowed(client, self._allowed):
-            log.warning("admin_foreign_network", client=client)
-            raise _refused()
-        return client
+        return operator_address(request, allowed=self._allowed, trusted_proxies=self._trusted_proxies)
 
     async def _require_key(self, key: str, client: str) -> None:
         if not await self._admit.has_key(key, client=limit_subject(client)):
@@ -129,7 +110,3 @@ class AdminDoor:
         if not await self._admit.has_session(token):
             raise NotSignedIn("This needs the admin key.")
         return Admitted(Operator("session", client), self._admit.form_token(token))
-
-
-def _refused() -> NotForYou:
-    return NotForYou("This page is for the operator, from the operator's own network.")

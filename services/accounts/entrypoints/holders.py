@@ -19,6 +19,7 @@ from services.accounts.use_cases.limit_wrong_keys import LimitWrongKeys
 from services.accounts.use_cases.open_session import Sessions
 from shared.errors import Kind, PromptlyError
 from shared.http.client_address import client_address, limit_subject
+from shared.http.request_log import tell_account
 from shared.http.session_cookie import SESSION_COOKIE
 from shared.setting_values import Network
 
@@ -90,6 +91,7 @@ class Holders:
         present = await self._present(request)
         if present is None:
             raise SignInNeeded("Please sign in with your API key.")
+        tell_account(request.scope, present.holder.account_id)
         return present
 
     async def sender_of(self, request: Request, form: Mapping[str, str]) -> Holder:
@@ -120,6 +122,7 @@ class Holders:
     async def _holder_of(self, request: Request, key: str) -> Holder:
         holder = await self._identify.by_key(key.strip())
         if holder is not None:
+            tell_account(request.scope, holder.account_id)
             return holder
         client = limit_subject(client_address(request.scope, self._trusted_proxies))
         if wait_seconds := await self._wrong_keys.note(client):

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 
+from services.accounts.use_cases.admit_operator import AdmitOperator
 from services.accounts.use_cases.identify import Identify
 from services.accounts.use_cases.list_accounts import ListAccounts
 from services.accounts.use_cases.refill_key import RefillKey
@@ -16,6 +17,8 @@ from shared.contracts.internal.accounts import (
     IdentifyRequest,
     KeyRefillReply,
     KeyRefillRequest,
+    OperatorReply,
+    OperatorRequest,
 )
 from shared.errors import Kind, PromptlyError
 from shared.http.internal_token import require_internal_token
@@ -38,7 +41,11 @@ class OneOfTwo(PromptlyError):
 
 
 def internal_routes(
-    refill_key: RefillKey, identify: Identify, list_accounts: ListAccounts, tokens: Secrets
+    refill_key: RefillKey,
+    identify: Identify,
+    admit_operator: AdmitOperator,
+    list_accounts: ListAccounts,
+    tokens: Secrets,
 ) -> APIRouter:
     router = APIRouter(prefix="/internal", dependencies=[Depends(require_internal_token(tokens))])
 
@@ -54,6 +61,11 @@ def internal_routes(
             case IdentifyRequest(key=None, session=SecretStr() as session):
                 return _revealed(await _holder_of_session(identify, session, request.form_token))
         raise OneOfTwo("Give a key or a session, and not both.")
+
+    @router.post("/operator")
+    async def admit_caller(request: OperatorRequest) -> OperatorReply:
+        given = request.key.get_secret_value()
+        return OperatorReply(admitted=await admit_operator.has_key(given, client=request.client))
 
     @router.get("/accounts")
     async def page_of_accounts(

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from services.accounts.entrypoints.email_form import NotAnAddress, read_address
 from services.accounts.entrypoints.pages import HEADERS, Pages
 from services.accounts.entrypoints.requests import read_form, wants_json
+from services.accounts.use_cases import measure
 from services.accounts.use_cases.limit_registrations import TooManyRegistrations
 from services.accounts.use_cases.recover_key import RecoverKey
 from services.accounts.use_cases.register import Register, Undeliverable
@@ -74,13 +75,17 @@ class Registration:
         typed = (await read_form(request)).get("email", "").strip()
         address = read_address(typed)
         if isinstance(address, NotAnAddress):
+            measure.registered("no_address")
             return self._ask_again(request, typed, address.reason)
         client = limit_subject(client_address(request.scope, self._trusted_proxies))
         outcome = await self._register(address.email, client=client)
         if isinstance(outcome, TooManyRegistrations):
+            measure.registered(f"too_many_by_{outcome.by}")
             raise _too_many(outcome)
         if isinstance(outcome, Undeliverable):
+            measure.registered("undeliverable")
             return self._ask_again(request, typed, outcome.reason)
+        measure.registered("sent")
         return self._say_sent(request, typed)
 
     def _ask_again(self, request: Request, typed: str, reason: str) -> Response:

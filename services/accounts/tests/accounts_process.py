@@ -80,7 +80,7 @@ class Accounts:
     async def _announced(self, event_type: str, email: str) -> list[dict[str, Any]]:
         rows = await self.database.fetch("SELECT body FROM outbox WHERE type = $1 ORDER BY id", event_type)
         data = [json.loads(row["body"])["data"] for row in rows]
-        return [each for each in data if each["email"] == email]
+        return [each for each in data if unseal(PRIVATE_KEY, each["sealed_email"]) == email]
 
 
 def digest(key: str) -> KeyDigest:

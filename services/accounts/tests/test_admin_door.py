@@ -1,15 +1,26 @@
 """Who may enter /admin: the network first, then the key, and what a browser may do with a session."""
 
+import asyncio
+from datetime import timedelta
+
 import httpx
 import pytest
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
-from services.accounts.domain.operators import is_allowed
+from services.accounts.adapters.attempts_redis import Attempts
 from services.accounts.settings import DEFAULT_ADMIN_NETWORKS
 from services.accounts.tests.accounts_process import ADMIN_KEY, Accounts, serving
 from services.accounts.tests.browser import FOREIGN_FORM, FORM_TOKEN, OWN_FORM
 from services.accounts.tests.conftest import SettingsFactory
+from services.accounts.use_cases.admit_operator import AdmitOperator
+from services.accounts.use_cases.limit_admin_keys import LimitAdminKeys
+from services.accounts.use_cases.limit_wrong_keys import WINDOW_SECONDS
+from shared.clock import utc_now
+from shared.http.client_address import is_within
+from shared.postgres import open_pool
+from tests.support.eventually import eventually
+from tests.support.tcp_proxy import TcpProxy
 
 PATHS = ["/admin", "/admin/user", "/admin/reviews", "/admin/mails", "/admin/audit"]
 FORMS = ["adjust", "grant", "delete", "block", "unblock", "new-key", "reviews/decide", "mails/resend"]
@@ -58,7 +69,7 @@ async def test_without_the_key_every_form_is_403(accounts: Accounts, form: str) 
     ],
 )
 def test_the_networks_of_the_operator(client: str, allowed: bool) -> None:
-    assert is_allowed(client, DEFAULT_ADMIN_NETWORKS) is allowed
+    assert is_within(client, DEFAULT_ADMIN_NETWORKS) is allowed
 
 
 async def test_another_network_is_403_with_the_right_key_and_is_not_asked_for_it(accounts: Accounts) -> None:
@@ -103,11 +114,61 @@ async def test_where_no_admin_key_is_set_nobody_enters(settings_with: SettingsFa
             assert (await opened(accounts, key)).status_code == 403
 
 
-async def test_after_too_many_wrong_keys_the_right_one_is_not_looked_at(accounts: Accounts) -> None:
+async def test_after_too_many_wrong_keys_the_right_one_opens_nothing(accounts: Accounts) -> None:
     for _ in range(20):
         await opened(accounts, "wrong")
     assert (await opened(accounts)).status_code == 403
     assert (await opened(accounts, x_forwarded_for="100.64.0.7")).status_code == 200
+
+
+async def test_of_guesses_made_at_once_none_behind_the_allowed_ones_opens(
+    settings_with: SettingsFactory, redis: Redis, redis_url: str
+) -> None:
+    """Over one connection, so that Redis hears of them in their order."""
+    one_line = BlockingConnectionPool.from_url(redis_url, max_connections=1)
+    attempts = Attempts(Redis(connection_pool=one_line), "guesses", attempts_max=20, window_seconds=600)
+    async with await open_pool(settings_with().database_url, service="accounts") as pool:
+        operator = AdmitOperator(pool, LimitAdminKeys(attempts), ADMIN_KEY.encode(), b"pepper")
+        assert await operator.has_key(ADMIN_KEY, client="100.64.0.7")
+        guesses = [*(f"guess {number}" for number in range(20)), ADMIN_KEY]
+        found = await asyncio.gather(*(operator.has_key(each, client="100.64.0.7") for each in guesses))
+    await one_line.aclose()
+    assert not any(found)
+
+
+async def test_right_keys_used_at_once_do_not_lock_each_other_out(accounts: Accounts) -> None:
+    pages = await asyncio.gather(*(opened(accounts) for _ in range(25)))
+    assert {page.status_code for page in pages} == {200}
+
+
+async def test_without_redis_the_door_is_bounded_by_what_this_process_saw(
+    settings_with: SettingsFactory, redis: Redis, redis_url: str
+) -> None:
+    async with TcpProxy(redis_url) as line, serving(settings_with(redis_url=line.url), redis) as accounts:
+        await line.cut()
+        assert (await opened(accounts)).status_code == 200
+        for number in range(20):
+            await opened(accounts, "wrong", x_forwarded_for=f"100.64.0.{number}")
+        assert (await opened(accounts)).status_code == 403
+        await line.mend()
+
+        async def redis_knows_of_no_wrong_key_from_here() -> bool:
+            return (await opened(accounts)).status_code == 200
+
+        await eventually(redis_knows_of_no_wrong_key_from_here)
+
+
+async def test_what_this_process_saw_is_forgotten_in_time() -> None:
+    nowhere = Attempts(Redis.from_url("redis://127.0.0.1:9"), "unused", attempts_max=1, window_seconds=1)
+    limit, now = LimitAdminKeys(nowhere), utc_now()
+    for _ in range(20):
+        await limit.note_wrong_key("100.64.0.7", now=now)
+    later = now + timedelta(seconds=WINDOW_SECONDS)
+    opens = [
+        await limit.opens_to_right_key("100.64.0.8", now=at)
+        for at in (now, later - timedelta(seconds=1), later)
+    ]
+    assert opens == [False, False, True]
 
 
 async def test_a_session_opens_the_pages_without_the_key(accounts: Accounts) -> None:
@@ -151,7 +212,7 @@ async def test_another_admin_key_ends_all_sessions(settings_with: SettingsFactor
     async with serving(settings_with(), redis) as accounts:
         await signed_in(accounts)
         session = accounts.http.cookies["promptly_admin"]
-    async with serving(settings_with(admin_key="another"), redis) as accounts:
+    async with serving(settings_with(admin_key="another-admin-key"), redis) as accounts:
         accounts.http.cookies.set("promptly_admin", session, domain="promptly.test")
         assert (await accounts.http.get("/admin")).status_code == 403
 

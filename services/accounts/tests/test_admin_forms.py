@@ -145,24 +145,6 @@ async def test_while_the_ledger_is_away_nothing_is_said_to_be_done(accounts: Acc
     assert (await audit_of(accounts))[-1]["outcome"] == "failed"
 
 
-async def test_a_new_key_goes_by_mail(panel: Accounts, neighbours: Neighbours) -> None:
-    user_id, old = await user_of(panel, neighbours, "mail@example.com")
-    assert (await send(panel, "new-key", user_id=user_id, delivery="mail")).status_code == 200
-    new = (await panel.keys_of("mail@example.com"))[-1]
-    assert (await panel.state_of(old), await panel.state_of(new)) == ("revoked", "active")
-
-
-async def test_a_new_key_is_shown_only_where_no_mail_goes_out(
-    panel: Accounts, neighbours: Neighbours
-) -> None:
-    user_id, old = await user_of(panel, neighbours, "show@example.com")
-    assert (await send(panel, "new-key", user_id=user_id, delivery="show")).status_code == 400
-    neighbours.mail_door = "folder"
-    new = (await send(panel, "new-key", user_id=user_id, delivery="show")).json()["key"]
-    assert (await panel.state_of(old), await panel.state_of(new)) == ("revoked", "active")
-    assert new not in await everything_stored(panel)
-
-
 async def test_a_review_is_decided_and_a_mail_sent_again(panel: Accounts, neighbours: Neighbours) -> None:
     neighbours.reviews, neighbours.mails = [review("AAAAAAAA")], [refused_mail("AAAAAAAA")]
     assert (await send(panel, "reviews/decide", review_id="r-1", decision="credit")).status_code == 200

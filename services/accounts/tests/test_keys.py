@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -75,6 +75,7 @@ async def test_a_rotated_key_works_beside_its_successor_until_the_grace_is_over(
         "SELECT expires_at FROM api_keys WHERE key_id = $1", await id_of(accounts, old)
     )
     assert abs(ends_at - utc_now() - timedelta(hours=1)) < timedelta(minutes=1)
+    assert (await accounts.record_of(old))["expires_at"] == str(round(ends_at.timestamp() * 1000))
 
 
 async def test_without_grace_the_old_key_ends_within_a_second(accounts: Accounts) -> None:
@@ -91,6 +92,8 @@ async def test_a_key_ends_at_its_time_here_and_at_the_gateways(accounts: Account
     mailed = await accounts.new_key("expire@example.com")
     key = (await made(accounts, mailed, name="a week", days="7"))["key"]
     assert (await accounts.http.get("/dashboard", params={"key": key})).status_code == 200
+    told = datetime.fromtimestamp(int((await accounts.record_of(key))["expires_at"]) / 1000, UTC)
+    assert abs(told - utc_now() - timedelta(days=7)) < timedelta(minutes=1)
     await accounts.as_owner("UPDATE api_keys SET expires_at = now() WHERE name = 'a week'")
     assert (await accounts.http.get("/dashboard", params={"key": key})).status_code == 401
 

@@ -27,7 +27,8 @@ async def links_of(accounts: Accounts, email: str) -> list[str]:
         "SELECT body FROM outbox WHERE type = $1 ORDER BY id", RecoveryRequested.TYPE
     )
     events = [RecoveryRequested.model_validate(json.loads(row["body"])["data"]) for row in rows]
-    return [unseal(PRIVATE_KEY, each.sealed_link) for each in events if each.email == email]
+    mine = [each for each in events if unseal(PRIVATE_KEY, each.sealed_email) == email]
+    return [unseal(PRIVATE_KEY, each.sealed_link) for each in mine]
 
 
 async def token_of(accounts: Accounts, email: str) -> str:

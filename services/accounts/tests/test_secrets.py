@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from services.accounts.tests.accounts_process import ADMIN_KEY, PEPPER, Accounts, serving
 from services.accounts.tests.conftest import SettingsFactory
+from shared.contracts.accounts import Addressed
 from shared.logging import NOISY
 from tests.support.tcp_proxy import TcpProxy
 
@@ -31,6 +32,18 @@ async def test_no_table_and_no_redis_value_holds_a_key(accounts: Accounts) -> No
     for key in keys:
         assert key not in stored
         assert key[12:-4] not in stored + "".join(values)
+
+
+async def test_what_goes_to_the_broker_names_nobody_in_clear(
+    settings_with: SettingsFactory, redis: Redis
+) -> None:
+    """It writes all that passes to its disk, where nobody can erase it."""
+    async with serving(settings_with(key_recovery="confirm"), redis) as accounts:
+        for email in (EMAIL, "known@example.com", "known@example.com"):
+            await accounts.register(email)
+        bodies = await accounts.database.fetch("SELECT type, body, subject FROM outbox")
+    assert {each["type"] for each in bodies} == {each.TYPE for each in Addressed.__subclasses__()}
+    assert not [each["type"] for each in bodies if "@" in each["body"] or "example.com" in each["body"]]
 
 
 async def test_no_log_line_holds_a_key_or_an_address(

@@ -16,7 +16,7 @@ from services.accounts.domain.sessions import (
     is_form_token,
     session_digest_of,
 )
-from services.accounts.use_cases.limit_wrong_keys import LimitWrongKeys
+from services.accounts.use_cases.limit_admin_keys import LimitAdminKeys
 from shared.clock import utc_now
 from shared.postgres import Pool
 
@@ -28,20 +28,23 @@ class AdmitOperator:
     """`admin_key` empty: nobody is."""
 
     pool: Pool
-    wrong_keys: LimitWrongKeys
+    limit: LimitAdminKeys
     admin_key: bytes = field(repr=False)
     pepper: bytes = field(repr=False)
 
     async def has_key(self, given: str, *, client: str) -> bool:
-        """A wrong one counts; after too many even the right one is not looked at."""
-        if not self.admin_key or await self.wrong_keys.is_locked(client):
-            log.warning("admin_locked", client=client, configured=bool(self.admin_key))
+        """A wrong one counts; after too many even the right one does not open."""
+        if not self.admin_key:
             return False
-        if hmac.compare_digest(self._digest(given.encode()), self._digest(self.admin_key)):
-            return True
-        await self.wrong_keys.note(client)
-        log.warning("admin_key_wrong", client=client)
-        return False
+        now = utc_now()
+        if not hmac.compare_digest(self._digest(given.encode()), self._digest(self.admin_key)):
+            await self.limit.note_wrong_key(client, now=now)
+            log.warning("admin_key_wrong", client=client)
+            return False
+        is_open = await self.limit.opens_to_right_key(client, now=now)
+        if not is_open:
+            log.warning("admin_locked", client=client)
+        return is_open
 
     async def has_session(self, token: str) -> bool:
         if not self.admin_key or not token or len(token) > TOKEN_LENGTH_MAX:

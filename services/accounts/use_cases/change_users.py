@@ -15,6 +15,7 @@ from services.accounts.use_cases.partly import or_none
 from services.accounts.use_cases.replace_key import ReplaceKey
 from shared.clock import utc_now
 from shared.errors import Kind, PromptlyError
+from shared.ids import KeyId
 
 KNOWN_ATTEMPTS_MAX = 12
 KNOWN_POLL_SECONDS = 0.25
@@ -88,22 +89,28 @@ class ChangeUsers:
         return await self.audit(action, work, before={"blocked": user.blocked_at is not None})
 
     async def mail_key(self, action: Action, user: User) -> bool:
-        async def work() -> Facts:
-            return {"key_id": await self.replace_key.by_mail(user.account_id, user.email)}
-
-        return await self.audit(action, work)
-
-    async def show_key(self, action: Action, user: User) -> str | None:
-        """The key, once; None when this very action was done before."""
-        shown: list[str] = []
+        """The key has the action's id, which makes it once only, also when a form is sent twice at once."""
+        key_id, is_new = KeyId(str(action.action_id)), False
 
         async def work() -> Facts:
-            made = await self.replace_key.by_hand(user.account_id)
-            shown.append(made.text)
-            return {"key_id": made.stored.key_id}
+            nonlocal is_new
+            is_new = await self.replace_key.by_mail(user.account_id, user.email, key_id)
+            return {"key_id": key_id}
 
         await self.audit(action, work)
-        return shown[0] if shown else None
+        return is_new
+
+    async def show_key(self, action: Action, user: User) -> str | None:
+        """The key, once; None when this very action was done before. As with `mail_key`."""
+        key_id, shown = KeyId(str(action.action_id)), None
+
+        async def work() -> Facts:
+            nonlocal shown
+            shown = await self.replace_key.by_hand(user.account_id, key_id)
+            return {"key_id": key_id}
+
+        await self.audit(action, work)
+        return shown.text if shown else None
 
     async def _balance_of(self, user: User) -> Facts:
         balance = await or_none(self.ledger.find_balance(user.account_id))

@@ -1,7 +1,7 @@
 """Deletes what nobody needs any more: ended sessions and links, and in the outbox the addresses of erased accounts.
 
 An outbox keeps what it published for a day, so that a broker that lost everything can be told again; events that
-name an erased person leave it as soon as they are published.
+name an erased person leave it as soon as they are published. Those of who was erased longer ago than that are gone.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from services.accounts.adapters import recoveries_postgres as recoveries
 from services.accounts.adapters import sessions_postgres as sessions
 from shared.background import end_if_stopping
 from shared.clock import utc_now
+from shared.outbox import PUBLISHED_KEPT
 from shared.postgres import Pool
 
 INTERVAL_SECONDS = 3.0
@@ -41,6 +42,6 @@ class Forget:
 
     async def __call__(self) -> None:
         now = utc_now()
-        await accounts.forget_events_of_erased(self.pool)
+        await accounts.forget_events_of_erased(self.pool, since=now - PUBLISHED_KEPT)
         await sessions.forget_ended(self.pool, now=now)
         await recoveries.forget_ended(self.pool, now=now)

@@ -1,7 +1,5 @@
-"""How many wrong keys one client address may show. Only wrong ones count; a right one is not held up by them
-on the dashboard, where guessing is hopeless, and is at the operator's door, where the key is somebody's choice.
-
-A Redis that does not answer locks nobody out."""
+"""How many wrong keys one client address may show on the dashboard. Only wrong ones count, and a right one is not held
+up by them: guessing is hopeless there. A Redis that does not answer locks nobody out."""
 
 from dataclasses import dataclass
 
@@ -28,10 +26,3 @@ class LimitWrongKeys:
         except (RedisError, Unavailable) as error:
             log.warning("wrong_keys_not_limited", reason=type(error).__name__)
             return None
-
-    async def is_locked(self, client: str) -> bool:
-        try:
-            return await self.attempts.is_full(client)
-        except (RedisError, Unavailable) as error:
-            log.warning("wrong_keys_not_limited", reason=type(error).__name__)
-            return False

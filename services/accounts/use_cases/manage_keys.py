@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.accounts.adapters import accounts_postgres as accounts
 from services.accounts.adapters import api_keys_postgres as api_keys
 from services.accounts.adapters import key_list_postgres as key_list
 from services.accounts.domain.keys import ACTIVE_KEYS_MAX, KeyTerms
+from services.accounts.use_cases.lock_account import lock_account
 from services.accounts.use_cases.mirror_keys import MirrorKeys
 from services.accounts.use_cases.new_keys import NewKeys, ShownKey
 from shared.clock import utc_now
@@ -74,14 +74,14 @@ class ManageKeys:
             made = await self.new_keys.make(
                 connection, account_id, "dashboard", now=now, name=old.name, expires_at=old.expires_at
             )
-            await api_keys.end_at(connection, key_id, expires_at=now + grace)
-        await self.mirror.try_now([made.stored])
+            ending = await api_keys.end_at(connection, key_id, expires_at=now + grace)
+        await self.mirror.try_now([made.stored, *ending])
         log.info("key_rotated", account_id=account_id, key_id=key_id, successor=made.stored.key_id)
         return made
 
     async def _make_room(self, connection: Connection, account_id: AccountId) -> None:
         """Locks the account, so that its bound holds when two are made at once."""
-        await accounts.lock(connection, account_id)
+        await lock_account(connection, account_id)
         if await key_list.count_active(connection, account_id) >= ACTIVE_KEYS_MAX:
             raise TooManyKeys(
                 f"An account has at most {ACTIVE_KEYS_MAX} working keys: please revoke one first."

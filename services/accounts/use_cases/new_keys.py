@@ -27,6 +27,10 @@ class KeySecrets:
     pepper: bytes = field(repr=False)
     sealing_public_key: str
 
+    def seal(self, text: str) -> str:
+        """For the notifier, and nobody else who sees the event."""
+        return seal(self.sealing_public_key, text)
+
 
 @dataclass(frozen=True, slots=True)
 class ShownKey:
@@ -44,16 +48,23 @@ class NewKeys:
     secrets: KeySecrets
 
     async def mail(
-        self, connection: Connection, account_id: AccountId, email: str, reason: Reason, now: datetime
+        self,
+        connection: Connection,
+        account_id: AccountId,
+        email: str,
+        reason: Reason,
+        now: datetime,
+        *,
+        key_id: KeyId | None = None,
     ) -> list[StoredKey]:
         """The keys that changed: the tombstone of the mailed key until now, then the new one."""
         revoked = await api_keys.revoke_mailed_key(connection, account_id, now=now)
-        made = await self.make(connection, account_id, "mailed", now=now)
+        made = await self.make(connection, account_id, "mailed", now=now, key_id=key_id)
         event = KeyIssued(
             account_id=account_id,
             key_id=made.stored.key_id,
-            email=email,
-            sealed_key=seal(self.secrets.sealing_public_key, made.text),
+            sealed_email=self.secrets.seal(email),
+            sealed_key=self.secrets.seal(made.text),
             key_display=display_of(made.text),
             reason=reason,
         )
@@ -70,10 +81,12 @@ class NewKeys:
         now: datetime,
         name: str = "",
         expires_at: datetime | None = None,
+        key_id: KeyId | None = None,
     ) -> ShownKey:
+        """`key_id` is given by who may ask twice, and has looked whether that key is there."""
         text = new_api_key(account_id)
         key = NewKey(
-            key_id=KeyId(str(new_uuid7())),
+            key_id=key_id or KeyId(str(new_uuid7())),
             account_id=account_id,
             digest=digest_of(text, self.secrets.pepper),
             display=display_of(text),

@@ -19,7 +19,6 @@ from shared.contracts.accounts import RecoveryRequested
 from shared.ids import AccountId
 from shared.outbox import OutboxRelay
 from shared.postgres import Connection, Pool
-from shared.sealing import seal
 
 LINK_LIFETIME = timedelta(hours=1)
 
@@ -43,8 +42,8 @@ class RecoverKey:
         link = f"{self.base_url.rstrip('/')}/register/confirm?token={token}"
         event = RecoveryRequested(
             account_id=account_id,
-            email=email,
-            sealed_link=seal(self.new_keys.secrets.sealing_public_key, link),
+            sealed_email=self.new_keys.secrets.seal(email),
+            sealed_link=self.new_keys.secrets.seal(link),
             expires_at=expires_at,
         )
         await announce(connection, event, account_id, now)

@@ -85,7 +85,9 @@ class Register:
         self, connection: Connection, account_id: AccountId, email: str, now: datetime
     ) -> None:
         trial = await self._take_trial(connection, account_id, email, now)
-        event = AccountRegistered(account_id=account_id, email=email, trial=trial)
+        event = AccountRegistered(
+            account_id=account_id, sealed_email=self.new_keys.secrets.seal(email), trial=trial
+        )
         await announce(connection, event, account_id, now)
 
     async def _take_trial(

@@ -137,3 +137,20 @@ async def test_the_operator_exports_every_purchase_as_csv(shop: Shop, how: str) 
 async def test_nobody_else_exports_anything(shop: Shop, headers: dict[str, str]) -> None:
     """The last comes with the right key from a network that is not allowed."""
     assert (await shop.client.get("/purchases.csv", headers=headers)).status_code == 403
+
+
+async def test_accounts_is_told_whose_key_it_looks_at_and_a_foreign_network_is_not_asked_for_one(
+    shop: Shop,
+) -> None:
+    asked = shop.neighbours.operators_asked
+    asked.clear()
+    for address in ("203.0.113.9", "100.64.0.7", "fd00::1"):
+        await shop.client.get("/purchases.csv", params={"key": "wrong"}, headers={"x-forwarded-for": address})
+    assert asked == [{"key": "wrong", "client": "100.64.0.7"}]
+
+
+async def test_while_accounts_is_away_nobody_is_the_operator(shop: Shop) -> None:
+    shop.neighbours.is_down = True
+    reply = await shop.client.get("/purchases.csv", params={"key": ADMIN_KEY})
+    assert (reply.status_code, "purchase_id" in reply.text) == (503, False)
+    shop.neighbours.is_down = False

@@ -28,7 +28,8 @@ class Notifier:
     now: datetime
 
     async def receive(self, envelope: Envelope) -> None:
-        await Events(self.pool, wake=lambda: None).handle(envelope)
+        events = Events(self.pool, private_keys=(PRIVATE_KEY,), wake=lambda: None)
+        await events.handle(envelope)
 
     async def deliver(self, *, private_keys: Sequence[str] = (PRIVATE_KEY,)) -> bool:
         sender = parse_sender("keys@promptly.test", default_name="Promptly")

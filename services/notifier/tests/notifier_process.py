@@ -31,17 +31,18 @@ class Issued:
 
 def issue_key(*, sealed_to: str = PUBLIC_KEY, email: str | None = None) -> Issued:
     account_id = new_account_id()
+    address = email or f"ada-{account_id}@example.com"
     key = new_api_key(account_id)
     event = KeyIssued(
         account_id=account_id,
         key_id=str(uuid4()),
-        email=email or f"ada-{account_id}@example.com",
+        sealed_email=seal(PUBLIC_KEY, address),
         sealed_key=seal(sealed_to, key),
         key_display=display_of(key),
         reason="registered",
     )
     envelope = wrap(event, source="accounts", subject=account_id, now=utc_now(), request_id=str(uuid4()))
-    return Issued(key, event.email, envelope)
+    return Issued(key, address, envelope)
 
 
 def settings(database_url: str, *, amqp_url: str, smtp_port: int, **given: Any) -> NotifierSettings:

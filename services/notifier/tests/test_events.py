@@ -1,5 +1,6 @@
 """Every event the notifier is bound to is understood, also those that have no mail: none may be parked."""
 
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from shared.postgres import open_pool
 from tests.support.servers import DatabaseFactory
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "contracts" / "golden"
+GOLDEN_PRIVATE_KEY = b64encode(b"the notifier's, in examples only").decode()
+"""What the golden examples are sealed to."""
 NOT_MAILED = {each.TYPE for each in (AccountRegistered, AccountDeleted, PurchaseFrozen, PurchaseReleased)}
 REGISTERED = (GOLDEN / "accounts.account_registered.v1.json").read_bytes()
 
@@ -23,7 +26,7 @@ async def test_an_event_is_understood(event_type: str, database: DatabaseFactory
     woken: list[str] = []
     async with await open_pool((await database("notifier")).url, service="notifier") as pool:
         await pool.execute("DELETE FROM mails; DELETE FROM inbox")
-        events = Events(pool, wake=lambda: woken.append(event_type))
+        events = Events(pool, private_keys=(GOLDEN_PRIVATE_KEY,), wake=lambda: woken.append(event_type))
         if event_type != AccountDeleted.TYPE:
             await events.handle(Envelope.from_json(REGISTERED))
         await events.handle(envelope)

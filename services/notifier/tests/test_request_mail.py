@@ -9,9 +9,10 @@ import pytest
 
 from services.notifier.domain.asked_for import amount_text
 from services.notifier.tests.notifier_parts import Notifier
-from services.notifier.tests.notifier_process import issue_key
+from services.notifier.tests.notifier_process import PUBLIC_KEY, issue_key
 from services.notifier.tests.smtp_server import smtp_server
 from services.notifier.use_cases.see_mails import KEEP, NothingToSend, SeeMails, UnknownMail
+from shared.bus.failures import Park, judge
 from shared.clock import utc_now
 from shared.contracts.accounts import AccountDeleted, AccountRegistered
 from shared.contracts.billing import PurchaseCompleted
@@ -20,6 +21,7 @@ from shared.contracts.metering import BalanceExhausted, TrialEnding
 from shared.errors import NotYet
 from shared.ids import AccountId
 from shared.postgres import Pool, open_pool
+from shared.sealing import CannotUnseal, new_key_pair, seal
 from tests.support.servers import DatabaseFactory
 
 ACCOUNT = AccountId("Ab3dE5gH")
@@ -118,6 +120,27 @@ async def test_a_trial_that_is_over_is_not_told_of(notifier: Notifier) -> None:
     assert notifier.mailbox.mails == []
     [mail] = await seen(notifier).ended_badly()
     assert mail.state == "given_up"
+
+
+async def test_a_sealed_address_is_opened_and_a_clear_one_of_an_older_producer_is_read(
+    notifier: Notifier, pool: Pool
+) -> None:
+    of = "SELECT address FROM addressees WHERE account_id = $1"
+    sealed = AccountRegistered(account_id=ACCOUNT, sealed_email=seal(PUBLIC_KEY, ADA))
+    await notifier.receive(event(sealed))
+    assert await pool.fetchval(of, ACCOUNT) == ADA
+    await notifier.receive(event(AccountRegistered(account_id=ACCOUNT, email="old@example.com")))
+    assert await pool.fetchval(of, ACCOUNT) == "old@example.com"
+
+
+async def test_an_address_sealed_to_somebody_else_is_not_taken_for_handled(notifier: Notifier) -> None:
+    other, _ = new_key_pair()
+    envelope = event(AccountRegistered(account_id=ACCOUNT, sealed_email=seal(other, ADA)))
+    with pytest.raises(CannotUnseal) as refused:
+        await notifier.receive(envelope)
+    verdict = judge(refused.value, attempts=3, rungs=3)
+    assert isinstance(verdict, Park)
+    assert ADA not in verdict.reason
 
 
 async def test_deletion_leaves_no_address_anywhere(notifier: Notifier, pool: Pool) -> None:

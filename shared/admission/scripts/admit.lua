@@ -56,7 +56,7 @@ if redis.call('EXISTS', done) == 1 then return refused('ended', 0) end
 local earlier = find_hold(holds, request_id)
 if earlier then return admitted(key, earlier.tokens, earlier.admitted_at, window) end
 
-if key.state ~= 'active' then return refused('key_revoked', 0) end
+if has_ended(key, now) then return refused('key_revoked', 0) end
 if window.full then return refused('key_rate', window.retry_ms, window) end
 local account = read_of_this_epoch(account_name)
 if not account or account.state ~= 'open' then

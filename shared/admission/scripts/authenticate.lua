@@ -5,7 +5,7 @@ local now = now_ms()
 
 local key = read_of_this_epoch(KEYS[1])
 if not key or key.account ~= account_id then return {'unknown', 'key'} end
-if key.state ~= 'active' then return refused('key_revoked', 0) end
+if has_ended(key, now) then return refused('key_revoked', 0) end
 
 local window = read_window(KEYS[2], request_id, tonumber(key.limit_per_minute), window_ms, now)
 if window.full then return refused('key_rate', window.retry_ms, window) end

@@ -17,7 +17,7 @@ local function check_key(place, name)
   local key = read_of_this_epoch(name)
   if not key then
     table.insert(key_missing, place)
-  elseif key.state ~= 'active' then
+  elseif has_ended(key, now) then
     table.insert(revoked, place)
   end
 end

@@ -16,6 +16,12 @@ local function read_of_this_epoch(name)
   return fields
 end
 
+-- Its holder or the operator ended it, or its time has come: by this clock, whoever else is away.
+local function has_ended(key, now)
+  local expires_at = tonumber(key.expires_at or 0)
+  return key.state ~= 'active' or (expires_at > 0 and expires_at <= now)
+end
+
 -- Closed: written again after a loss, and nobody is admitted until it is certain that all that was held,
 -- settled or published before is known here. A record of another Redis is as good as absent.
 local function state_of(account)

@@ -41,8 +41,9 @@ def key_record(
     version: int = 1,
     limit_per_minute: int = 60,
     limit_concurrent: int = 16,
+    expires_at: datetime | None = None,
 ) -> KeyRecord:
-    return KeyRecord(DIGEST, ACCOUNT, KEY, state, version, limit_per_minute, limit_concurrent)
+    return KeyRecord(DIGEST, ACCOUNT, KEY, state, version, limit_per_minute, limit_concurrent, expires_at)
 
 
 def request_for(

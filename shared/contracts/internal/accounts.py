@@ -33,6 +33,19 @@ class IdentifyReply(Message):
     form_token: SecretStr | None = None
 
 
+class OperatorRequest(Message):
+    """billing, `POST /internal/operator`: is this the admin key? `client` is what wrong ones are counted by."""
+
+    key: SecretStr
+    client: str
+
+
+class OperatorReply(Message):
+    """False for a wrong key, and for any key after too many wrong ones."""
+
+    admitted: bool
+
+
 class AccountSeen(Message):
     """One account as the audit needs it: no address."""
 
