@@ -5,10 +5,12 @@ PYTHON ?= python3
 VENV := .venv/bin
 INSTALL := $(PYTHON) -m deploy.local.install
 LOCAL := exec $(VENV)/python -m deploy.local
+# Standard library only: a host of containers needs nothing but Python and docker.
+OPERATIONS := $(if $(wildcard $(VENV)/python),$(VENV)/python,$(PYTHON)) -m deploy.operations
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile lock
+.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile migrate backup restore backups smoke lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +80,21 @@ audit: ## check the books of the running system; fails when something differs, o
 reconcile: ## compare every order with its provider and the ledger now; lost webhooks are made up for
 	@$(INSTALLED)
 	@$(LOCAL) reconcile
+
+migrate: ## bring the schemas of the running system up to date, while it runs
+	@$(OPERATIONS) migrate
+
+backup: ## write the database and the broker's definitions to BACKUP_DIR (backups), keep the newest KEEP (14)
+	@$(OPERATIONS) backup
+
+backups: ## list them
+	@$(OPERATIONS) list
+
+restore: ## put one back into an empty system: FROM=backups/...; over a filled one with OVERWRITE=yes
+	@$(OPERATIONS) restore "$$FROM"
+
+smoke: ## try the running system from outside: ARGS="--url https://... --verbose"
+	@$(PYTHON) scripts/smoke-test.py $(if $(findstring --url,$(ARGS)),,--url "$$($(OPERATIONS) url)") $(ARGS)
 
 bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
 	@$(INSTALL) check

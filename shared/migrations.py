@@ -1,8 +1,11 @@
 """Forward-only SQL migrations, a separate step under an advisory lock, one transaction per file.
 
 Files are named NNNN_verb_what.sql and never change once applied (their SHA-256 is kept). They run as the
-schema's owner; the runtime role gets its rights by GRANT in the file that creates a table. A service
-calls `check_schema` at start and refuses a schema that it does not know, older or newer.
+schema's owner; the runtime role gets its rights by GRANT in the file that creates a table. A service calls
+`check_schema` at start: it refuses a schema that lacks what it needs, or that a later version took from it.
+
+Expand, then contract: a file that takes something away says `-- contract: NNNN_name.sql`, the migration since
+which no code needs it. Code that knows that one runs on, and starts, with what it does not know yet.
 """
 
 import re
@@ -16,6 +19,7 @@ from shared.errors import PartMissing
 from shared.postgres import Connection, Pool
 
 NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
+CONTRACT = re.compile(r"^-- contract: (\d{4}_[a-z0-9_]+\.sql)$", re.MULTILINE)
 LOCK_WAIT_SECONDS = 60
 LOCK_KEY = "promptly.migrate"
 
@@ -35,6 +39,21 @@ class Migration:
     def digest(self) -> str:
         return sha256(self.sql.encode()).hexdigest()
 
+    @property
+    def safe_for(self) -> str | None:
+        """The migration that code must know to live with this one; None: any code can."""
+        marked = CONTRACT.search(self.sql)
+        return marked[1] if marked else None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """As it was when it was applied, maybe by a later version than this."""
+
+    name: str
+    digest: str
+    safe_for: str | None
+
 
 def list_migrations(folder: Path) -> list[Migration]:
     """In order of their names. Raises ValueError on a file that does not follow the naming rule."""
@@ -53,22 +72,24 @@ async def migrate(dsn: str, folder: Path) -> list[str]:
         await connection.execute(
             "SELECT pg_advisory_lock(hashtext($1), hashtext(current_schema()))", LOCK_KEY
         )
-        await _create_register(connection)
+        async with connection.transaction():  # a register that is there may be read
+            await _create_register(connection)
         return await _apply_missing(connection, list_migrations(folder))
     finally:
         await connection.close()
 
 
 async def check_schema(pool: Pool, folder: Path) -> None:
-    """Raises SchemaMismatch, with the remedy, unless exactly the migrations in `folder` are applied."""
+    """Raises SchemaMismatch, with the remedy, unless all in `folder` are applied, and beside them only what leaves
+    this code all that it needs."""
     known = list_migrations(folder)
     async with pool.acquire() as connection:
         if await connection.fetchval("SELECT to_regclass('schema_migrations')") is None:
             raise SchemaMismatch("the database has no schema yet: run the migrations first (make migrate)")
-        applied = await _applied_digests(connection)
-    missing = [each.name for each in known if each.name not in applied]
+        applied = await _list_applied(connection)
+    missing = _missing(known, applied)
     if missing:
-        raise SchemaMismatch(f"{missing[0]} is not applied: run the migrations first (make migrate)")
+        raise SchemaMismatch(f"{missing[0].name} is not applied: run the migrations first (make migrate)")
     _refuse_foreign(known, applied)
 
 
@@ -82,34 +103,47 @@ async def _create_register(connection: Connection) -> None:
         )
         """
     )
+    await connection.execute("ALTER TABLE schema_migrations ADD COLUMN IF NOT EXISTS safe_for text")
     runtime_role = await connection.fetchval("SELECT current_schema()")
     await connection.execute(f'GRANT SELECT ON schema_migrations TO "{runtime_role}"')
 
 
 async def _apply_missing(connection: Connection, known: list[Migration]) -> list[str]:
-    applied = await _applied_digests(connection)
+    applied = await _list_applied(connection)
     _refuse_foreign(known, applied)
-    missing = [each for each in known if each.name not in applied]
+    missing = _missing(known, applied)
     for migration in missing:
         async with connection.transaction():
             await connection.execute(migration.sql)
             await connection.execute(
-                "INSERT INTO schema_migrations (name, sha256) VALUES ($1, $2)",
+                "INSERT INTO schema_migrations (name, sha256, safe_for) VALUES ($1, $2, $3)",
                 migration.name,
                 migration.digest,
+                migration.safe_for,
             )
     return [each.name for each in missing]
 
 
-async def _applied_digests(connection: Connection) -> dict[str, str]:
-    rows = await connection.fetch("SELECT name, sha256 FROM schema_migrations")
-    return {row["name"]: row["sha256"] for row in rows}
+async def _list_applied(connection: Connection) -> list[Applied]:
+    """Also where the register was made before `safe_for` was kept in it."""
+    rows = await connection.fetch(
+        "SELECT name, sha256, to_jsonb(register) ->> 'safe_for' AS safe_for FROM schema_migrations AS register"
+    )
+    return [Applied(row["name"], row["sha256"], row["safe_for"]) for row in rows]
 
 
-def _refuse_foreign(known: list[Migration], applied: dict[str, str]) -> None:
+def _missing(known: list[Migration], applied: list[Applied]) -> list[Migration]:
+    there = {each.name for each in applied}
+    return [each for each in known if each.name not in there]
+
+
+def _refuse_foreign(known: list[Migration], applied: list[Applied]) -> None:
     digests = {each.name: each.digest for each in known}
-    for name, digest in applied.items():
-        if name not in digests:
-            raise SchemaMismatch(f"{name} is applied but unknown here: this code is older than the database")
-        if digests[name] != digest:
-            raise SchemaMismatch(f"{name} was changed after it was applied: add a new migration instead")
+    for each in applied:
+        if each.name in digests and digests[each.name] != each.digest:
+            raise SchemaMismatch(f"{each.name} was changed after it was applied: add a new migration instead")
+        if each.name not in digests and each.safe_for is not None and each.safe_for not in digests:
+            raise SchemaMismatch(
+                f"{each.name} is applied and took away what code without {each.safe_for} needs: "
+                "this code is older than the database"
+            )

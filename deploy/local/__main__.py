@@ -19,13 +19,13 @@ from deploy.local.commands.up import up
 from deploy.local.failures import LocalFailure
 from deploy.local.settings import ROOT, load_settings
 
-USAGE = "usage: python -m deploy.local env | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE] | audit | reconcile"
+USAGE = "usage: python -m deploy.local env [PLACE] | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE] | audit | reconcile"
 INTERRUPTED = 130
 
 
 def main(arguments: list[str]) -> int:
-    if arguments == ["env"]:
-        return env(ROOT)
+    if arguments[:1] == ["env"]:
+        return env(ROOT, *arguments[1:])
     settings = load_settings(os.environ)
     match arguments:
         case ["run"]:

@@ -12,6 +12,7 @@ from shared.postgres import open_pool
 
 CREATE = "CREATE TABLE things (name text PRIMARY KEY);"
 EXTEND = "ALTER TABLE things ADD COLUMN size_bytes bigint;"
+TAKE_AWAY = "ALTER TABLE things DROP COLUMN name;"
 
 
 @pytest.fixture
@@ -69,10 +70,9 @@ async def test_a_changed_file_is_refused(dsn: str, folder: Path) -> None:
     [
         ([], ["0001_a.sql"], "has no schema yet"),
         (["0001_a.sql"], ["0001_a.sql", "0002_b.sql"], "0002_b.sql is not applied"),
-        (["0001_a.sql", "0002_b.sql"], ["0001_a.sql"], "0002_b.sql is applied but unknown"),
     ],
 )
-async def test_a_service_refuses_a_schema_it_does_not_know(
+async def test_a_service_refuses_a_schema_that_lacks_what_it_needs(
     dsn: str, tmp_path: Path, applied: list[str], known: list[str], sentence: str
 ) -> None:
     database, code = tmp_path / "database", tmp_path / "code"
@@ -86,6 +86,56 @@ async def test_a_service_refuses_a_schema_it_does_not_know(
     with pytest.raises(SchemaMismatch, match=sentence):
         await check_schema(pool, code)
     await pool.close()
+
+
+async def test_code_runs_on_and_starts_beside_a_later_versions_additions(dsn: str, folder: Path) -> None:
+    """While replicas are replaced one by one, and after a way back: its own migration step passes too."""
+    (folder / "0002_add_size.sql").write_text(EXTEND)
+    await migrate(dsn, folder)
+    (folder / "0002_add_size.sql").unlink()
+    assert await refusal(dsn, folder) is None
+    assert await migrate(dsn, folder) == []
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (("0001_create_things.sql", "0002_add_size.sql"), None),
+        (("0001_create_things.sql",), "took away what code without 0002_add_size.sql needs"),
+    ],
+)
+async def test_what_was_taken_away_is_refused_by_code_that_may_need_it(
+    dsn: str, folder: Path, known: tuple[str, ...], said: str | None
+) -> None:
+    (folder / "0002_add_size.sql").write_text(EXTEND)
+    (folder / "0003_drop_name.sql").write_text(f"-- contract: 0002_add_size.sql\n{TAKE_AWAY}")
+    await migrate(dsn, folder)
+    for each in list_migrations(folder):
+        if each.name not in known:
+            (folder / each.name).unlink()
+    told = await refusal(dsn, folder)
+    assert told is None if said is None else said in str(told)
+
+
+async def test_a_register_of_before_is_read_as_it_is(dsn: str, folder: Path) -> None:
+    await migrate(dsn, folder)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("ALTER TABLE schema_migrations DROP COLUMN safe_for")
+    await connection.close()
+    assert await refusal(dsn, folder) is None
+    assert await migrate(dsn, folder) == []
+
+
+async def refusal(dsn: str, folder: Path) -> str | None:
+    """Why a service with these migrations would not start."""
+    pool = await open_pool(dsn, service="test")
+    try:
+        await check_schema(pool, folder)
+    except SchemaMismatch as mismatch:
+        return str(mismatch)
+    finally:
+        await pool.close()
+    return None
 
 
 async def test_a_known_schema_is_accepted(dsn: str, folder: Path) -> None:

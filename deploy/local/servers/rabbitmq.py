@@ -63,13 +63,13 @@ def _broker(folder: Path, ports: RabbitPorts, password: str) -> ProcessSpec:
         log=folder.parent / "log" / "rabbitmq.log",
         is_ready=lambda: probes.rabbitmq_answers(url(ports.amqp, password)),
         port=ports.amqp,
-        environment=_environment(folder, ports),
+        environment=environment(folder, ports),
         stop_seconds=20,
         start_seconds=120,
     )
 
 
-def _environment(folder: Path, ports: RabbitPorts) -> Mapping[str, str]:
+def environment(folder: Path, ports: RabbitPorts) -> Mapping[str, str]:
     return {
         "HOME": str(folder / "home"),  # holds the cookie
         "RABBITMQ_NODENAME": "promptly@localhost",
