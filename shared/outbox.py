@@ -9,12 +9,14 @@ why the runtime role has DELETE on this table.
 """
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 import structlog
+from prometheus_client.metrics_core import Metric
 
 from shared import faults
 from shared.bus.backoff import Backoff
@@ -22,6 +24,7 @@ from shared.bus.publisher import Publisher
 from shared.clock import utc_now
 from shared.contracts.envelope import Envelope, Event, wrap
 from shared.errors import Unavailable
+from shared.http.metrics import gauge
 from shared.ids import first_uuid7_at
 from shared.postgres import Connection, Pool
 
@@ -137,6 +140,19 @@ class OutboxRelay:
             first_uuid7_at(now - PUBLISHED_KEPT),
             PRUNE_ROWS_MAX,
         )
+
+
+async def read_outbox(pool: Pool) -> Iterable[Metric]:
+    """What waits to be published, for the metrics."""
+    row = await pool.fetchrow(
+        "SELECT count(*) AS events, min(created_at) AS oldest_at FROM outbox WHERE published_at IS NULL"
+    )
+    assert row is not None, "an aggregate has one row"
+    age_seconds = max((utc_now() - row["oldest_at"]).total_seconds(), 0.0) if row["oldest_at"] else 0.0
+    return [
+        gauge("promptly_outbox_events", "Events that RabbitMQ has not confirmed yet.", row["events"]),
+        gauge("promptly_outbox_oldest_seconds", "How long the oldest of them has waited.", age_seconds),
+    ]
 
 
 async def _try_lock(connection: Connection) -> bool:

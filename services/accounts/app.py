@@ -34,6 +34,7 @@ from services.accounts.entrypoints.registration import Registration
 from services.accounts.entrypoints.status_page import StatusPage
 from services.accounts.entrypoints.usage_pages import UsagePages
 from services.accounts.settings import AccountsSettings
+from services.accounts.use_cases import measure
 from services.accounts.use_cases.admit_operator import AdmitOperator
 from services.accounts.use_cases.audit import Audit
 from services.accounts.use_cases.change_users import ChangeUsers
@@ -65,7 +66,7 @@ from shared.bus.publisher import Publisher
 from shared.http.internal import InternalClient
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
-from shared.outbox import OutboxRelay
+from shared.outbox import OutboxRelay, read_outbox
 from shared.postgres import Pool
 
 SERVICE = "accounts"
@@ -123,6 +124,8 @@ async def _open(settings: AccountsSettings, readiness: Readiness, stack: AsyncEx
     stack.push_async_callback(redis.aclose)
     readiness.add("postgres", partial(postgres.answers, pool))
     readiness.add("redis", partial(redis_client.answers, redis))
+    readiness.readings.add("people", partial(measure.read_people, pool))
+    readiness.readings.add("outbox", partial(read_outbox, pool))
     limits = KeyLimits(settings.inference_user_rate_limit, settings.inference_concurrency_limit)
     metering, billing, notifier, gateway = [
         await stack.enter_async_context(InternalClient(url, settings.internal_token))

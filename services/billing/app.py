@@ -20,12 +20,12 @@ from services.billing.entrypoints.answers import Answers
 from services.billing.entrypoints.checkout import CheckoutDoor
 from services.billing.entrypoints.events import event_handler
 from services.billing.entrypoints.internal import InternalDoor
-from services.billing.entrypoints.metrics import metrics_router
 from services.billing.entrypoints.operator_export import ExportDoor
 from services.billing.entrypoints.receipts import ReceiptDoor
 from services.billing.entrypoints.schedules import Schedule
 from services.billing.entrypoints.webhooks import WebhookDoor
 from services.billing.settings import BillingSettings
+from services.billing.use_cases import measure
 from services.billing.use_cases.admit_operator import AdmitOperator
 from services.billing.use_cases.check_ledger import CheckLedger
 from services.billing.use_cases.decide_review import DecideReview
@@ -42,12 +42,13 @@ from shared import postgres
 from shared.background import Background
 from shared.bus import connection as bus
 from shared.bus.consumer import Consumer
+from shared.bus.measure import read_queues
 from shared.bus.publisher import Publisher
 from shared.errors import PromptlyError
 from shared.http.internal import InternalClient
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
-from shared.outbox import OutboxRelay
+from shared.outbox import OutboxRelay, read_outbox
 from shared.postgres import Pool
 
 SERVICE = "billing"
@@ -151,7 +152,6 @@ class Billing:
             ReceiptDoor(answers, identify, purchases).router(),
             export.router(),
             internal.router(settings.internal_token),
-            metrics_router(purchases),
         ):
             app.include_router(router)
 
@@ -165,6 +165,8 @@ async def _open(settings: BillingSettings, stack: AsyncExitStack, readiness: Rea
     stack.push_async_callback(outgoing.close)
     accounts = await stack.enter_async_context(InternalClient(settings.accounts_url, settings.internal_token))
     metering = await stack.enter_async_context(InternalClient(settings.metering_url, settings.internal_token))
+    readiness.readings.add("outbox", partial(read_outbox, pool))
+    readiness.readings.add("purchases", partial(measure.read_state, ReadPurchases(pool)))
     relay = OutboxRelay(pool, Publisher(outgoing))
     return Billing(settings, pool, relay, _providers(settings, stack), (accounts, metering))
 
@@ -202,6 +204,7 @@ async def _consumer(
     outgoing = await bus.connect(settings.amqp_url, f"{SERVICE}-publisher")
     stack.push_async_callback(outgoing.close)
     readiness.add("rabbitmq", partial(bus.answers, incoming))
+    readiness.readings.add("queues", partial(read_queues, incoming, SERVICE))
     return Consumer(incoming, Publisher(outgoing), SERVICE, event_handler(ForgetAccount(pool)))
 
 

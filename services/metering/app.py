@@ -35,12 +35,13 @@ from shared import postgres, redis_client
 from shared.background import Background
 from shared.bus import connection as bus
 from shared.bus.consumer import Consumer
+from shared.bus.measure import read_queues
 from shared.bus.publisher import Publisher
 from shared.clock import utc_now
 from shared.http.internal import InternalClient
 from shared.http.shell import Readiness, create_app
 from shared.migrations import check_schema
-from shared.outbox import OutboxRelay
+from shared.outbox import OutboxRelay, read_outbox
 from shared.postgres import Pool
 
 SERVICE = "metering"
@@ -82,6 +83,8 @@ def build_app(settings: Settings) -> FastAPI:
             readiness.add("postgres", partial(postgres.answers, pool))
             readiness.add("redis", partial(redis_client.answers, redis))
             readiness.add("rabbitmq", partial(bus.answers, consuming))
+            readiness.readings.add("queues", partial(read_queues, consuming, SERVICE))
+            readiness.readings.add("outbox", partial(read_outbox, pool))
             receipts = Receipts(pool, _signing_key(settings))
             app.include_router(internal_routes(pool, redis, settings.internal_token))
             app.include_router(usage_routes(pool, receipts, settings.internal_token))

@@ -18,8 +18,9 @@ from services.notifier.domain.letter import parse_sender
 from services.notifier.entrypoints.deliveries import Deliveries
 from services.notifier.entrypoints.events import Events
 from services.notifier.entrypoints.housekeeping import keep_house
-from services.notifier.entrypoints.routes import internal_routes, metrics_route
+from services.notifier.entrypoints.routes import internal_routes
 from services.notifier.settings import NotifierSettings
+from services.notifier.use_cases import measure
 from services.notifier.use_cases.deliver_mail import Letterhead, MailDelivery, Mailer
 from services.notifier.use_cases.see_mails import SeeMails
 from services.notifier.use_cases.watch_door import MailDoorWatch
@@ -27,6 +28,7 @@ from shared import postgres
 from shared.background import Background
 from shared.bus import connection as bus
 from shared.bus.consumer import Consumer
+from shared.bus.measure import read_queues
 from shared.bus.publisher import Publisher
 from shared.clock import utc_now
 from shared.http.shell import Readiness, create_app
@@ -58,7 +60,7 @@ def build_app(settings: NotifierSettings) -> FastAPI:
                     mails, door, has_relay=bool(settings.smtp_host), tokens=settings.internal_token
                 )
             )
-            app.include_router(metrics_route(mails))
+            readiness.readings.add("mails", partial(measure.read_mails, pool))
             consumer = await _consumer(settings, stack, readiness, _events(settings, pool, deliveries))
             background = await stack.enter_async_context(Background())
             background.start("mail_door", door.run)
@@ -118,4 +120,5 @@ async def _consumer(
     outgoing = await bus.connect(settings.amqp_url, f"{SERVICE}-publisher")
     stack.push_async_callback(outgoing.close)
     readiness.add("rabbitmq", partial(bus.answers, incoming))
+    readiness.readings.add("queues", partial(read_queues, incoming, SERVICE))
     return Consumer(incoming, Publisher(outgoing), SERVICE, events.handle)

@@ -27,10 +27,13 @@ log = structlog.get_logger()
 
 
 class Readiness:
-    """Named probes, added as the service opens what it needs; a probe that raises is what is missing."""
+    """Named probes, added as the service opens what it needs; a probe that raises is what is missing. And the
+    figures that can be read of it."""
 
     def __init__(self) -> None:
         self._probes: dict[str, Probe] = {}
+        self.readings = Readings()
+        self.readings.add("parts", self._read_parts)
 
     def add(self, name: str, probe: Probe) -> None:
         self._probes[name] = probe
@@ -43,6 +46,9 @@ class Readiness:
         answers = await asyncio.gather(*(self._answers(probe) for probe in self._probes.values()))
         return list(zip(self._probes, answers, strict=True))
 
+    async def _read_parts(self) -> list[Metric]:
+        return [gauges("promptly_part_up", "1 when what it needs answers.", "part", await self.parts())]
+
     async def _answers(self, probe: Probe) -> bool:
         try:
             await asyncio.wait_for(_as_coroutine(probe), PROBE_TIMEOUT_SECONDS)
@@ -52,11 +58,8 @@ class Readiness:
         return True
 
 
-def create_app(
-    service: str, *, lifespan: Lifespan, readiness: Readiness, readings: Readings | None = None
-) -> FastAPI:
+def create_app(service: str, *, lifespan: Lifespan, readiness: Readiness) -> FastAPI:
     """A FastAPI app without the framework's own documents pages; the caller adds its routers."""
-    readings = readings or Readings()
     app = FastAPI(
         title=f"Promptly {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
@@ -77,12 +80,7 @@ def create_app(
             return JSONResponse({"status": "not ready", "missing": missing}, 503)
         return JSONResponse({"status": "ready"})
 
-    async def parts() -> list[Metric]:
-        answers = await readiness.parts()
-        return [gauges("promptly_part_up", "1 when what it needs answers.", "part", answers)]
-
-    readings.add("parts", parts)
-    add_metrics(app, readings)
+    add_metrics(app, readiness.readings)
     return app
 
 

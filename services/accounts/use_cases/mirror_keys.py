@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from services.accounts.adapters import api_keys_postgres as api_keys
 from services.accounts.adapters.api_keys_postgres import StoredKey
 from services.accounts.adapters.key_desk_redis import KeyDesk
+from services.accounts.use_cases import measure
 from shared import faults
 from shared.background import end_if_stopping
 from shared.clock import utc_now
@@ -39,9 +40,11 @@ class MirrorKeys:
     async def try_now(self, keys: Sequence[StoredKey]) -> None:
         """The immediate attempt, after the commit. The loop writes the same again and marks it."""
         faults.reached("key_stored")
+        measure.keys_changed(keys)
         try:
             await self.desk.put(keys)
         except REDIS_ERRORS as error:
+            measure.KEYS_LATE.inc(len(keys))
             log.warning("keys_not_mirrored_at_once", reason=type(error).__name__, count=len(keys))
 
     async def begin_anew(self) -> None:
@@ -52,7 +55,8 @@ class MirrorKeys:
         """For ever, through outages of PostgreSQL and Redis."""
         while True:
             try:
-                await api_keys.revoke_expired(self.pool, now=utc_now())
+                expired_count = await api_keys.revoke_expired(self.pool, now=utc_now())
+                measure.KEY_CHANGES.labels("expired").inc(expired_count)
                 while await self.mirror_batch() == BATCH_KEYS_MAX:
                     pass
             except (*REDIS_ERRORS, *POSTGRES_ERRORS) as error:

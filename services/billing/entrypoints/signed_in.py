@@ -11,21 +11,28 @@ from fastapi import Request
 from services.billing.domain.buyers import Buyer, ForeignForm, NotSignedIn
 from services.billing.use_cases.identify_buyer import IdentifyBuyer
 from shared.http.own_page import is_from_our_page
+from shared.http.request_log import tell_account
 from shared.http.session_cookie import SESSION_COOKIE
 
 
 async def find_reader(request: Request, identify: IdentifyBuyer) -> Buyer | None:
     """For a page that is only read."""
-    return await identify.find_by_session(request.cookies.get(SESSION_COOKIE, ""))
+    reader = await identify.find_by_session(request.cookies.get(SESSION_COOKIE, ""))
+    return None if reader is None else _told(request, reader)
 
 
 async def get_sender(request: Request, form: Mapping[str, str], identify: IdentifyBuyer) -> Buyer:
     """Raises NotSignedIn or ForeignForm."""
     if form.get("key"):
-        return await identify.by_key(form["key"])
+        return _told(request, await identify.by_key(form["key"]))
     session = request.cookies.get(SESSION_COOKIE, "")
     if not session:
         raise NotSignedIn("Please give your API key, or open the dashboard first.")
     if not is_from_our_page(request):
         raise ForeignForm("This form was not sent from a page of ours. Please open the page and try again.")
-    return await identify.by_form(session, form.get("form_token", ""))
+    return _told(request, await identify.by_form(session, form.get("form_token", "")))
+
+
+def _told(request: Request, buyer: Buyer) -> Buyer:
+    tell_account(request.scope, buyer.account_id)
+    return buyer

@@ -21,6 +21,8 @@ from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
 from shared.http.client_address import client_address, limit_subject
 from shared.http.errors import status_of
+from shared.http.measure import ROUTE
+from shared.http.request_log import tell_account
 from shared.setting_values import Network
 
 Endpoint = Callable[[Scope, Receive, Send, Caller], Awaitable[None]]
@@ -29,6 +31,7 @@ Routes = Mapping[str, Mapping[str, Endpoint]]
 OTHER, REFUSED = "other", "refused"
 CLIENT_LEFT = 499
 """nginx's number for it."""
+UNKNOWN_KEY = 401
 BEARER = "Bearer "
 OUR_FAULT = "Something went wrong on our side. Please try again; the request id helps us find it."
 
@@ -71,13 +74,17 @@ class V1:
             log.error("unexpected_error", path=scope["path"], exc_info=error)
             await http.send_error(send, PromptlyError(OUR_FAULT), caller)
         finally:
-            self._count(scope["path"], status, caller.outcome)
+            self._count(scope, status, caller)
 
-    def _count(self, path: str, status: int, outcome: Outcome | None) -> None:
+    def _count(self, scope: Scope, status: int, caller: Caller) -> None:
+        route, outcome = self._route(scope["path"]) or OTHER, caller.outcome
+        scope["state"][ROUTE] = route
+        if caller.key is not None and status != UNKNOWN_KEY:
+            tell_account(scope, caller.key.account_id)
         if outcome is Outcome.CLIENT_DISCONNECTED:
             status = CLIENT_LEFT
         ended = outcome or (Outcome.COMPLETED if status < 400 else None)
-        REQUESTS.labels(self._route(path) or OTHER, status, ended.value if ended else REFUSED).inc()
+        REQUESTS.labels(route, status, ended.value if ended else REFUSED).inc()
 
     async def _endpoint(self, scope: Scope, caller: Caller) -> Endpoint:
         path, method = scope["path"], scope["method"]

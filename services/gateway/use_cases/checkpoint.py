@@ -83,6 +83,7 @@ class CheckpointLoop:
         if epoch == self._epoch:
             return
         if self._epoch is not None:
+            measure.REDIS_LOST.inc()
             log.warning("redis_was_lost", epoch=epoch.marker)
         self._epoch = epoch
         self._unconfirmed.settle_all_again()

@@ -47,6 +47,10 @@ HELD_WAITING = Gauge(
 REDIS_ERRORS = Counter(
     "promptly_gateway_redis_errors", "Steps that Redis did not take or not answer.", ("step",)
 )
+REDIS_LOST = Counter(
+    "promptly_gateway_redis_epoch_changes",
+    "Times that Redis came back as another: restarted, or emptied. What only we know was told again.",
+)
 UPSTREAM_REFUSES_US = Counter(
     "promptly_gateway_upstream_refuses_us",
     "Requests that an upstream refused because of our key or configuration. An alarm: nobody is served.",

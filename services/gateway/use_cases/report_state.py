@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from services.gateway.use_cases.open_request import OpenRequests
 from services.gateway.use_cases.slots import UpstreamSlots
@@ -17,16 +15,21 @@ PREFIX = "promptly_gateway_"
 
 
 @dataclass(frozen=True, slots=True)
-class State(Collector):
+class State:
     slots: UpstreamSlots
     upstream: PooledUpstream
     open_requests: OpenRequests
     unconfirmed: Unconfirmed
     backlog: Backlog
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    async def read(self) -> list[GaugeMetricFamily]:
+        return [*self._single(), *self._by_upstream()]
+
+    def _single(self) -> Iterator[GaugeMetricFamily]:
         for name, value, text in self._figures():
             yield GaugeMetricFamily(PREFIX + name, text, value)
+
+    def _by_upstream(self) -> Iterator[GaugeMetricFamily]:
         up = GaugeMetricFamily(PREFIX + "upstream_up", "1 when healthy as last seen.", labels=["upstream"])
         free = GaugeMetricFamily(
             PREFIX + "upstream_slots_free", "Further requests it may run.", labels=["upstream"]
@@ -48,10 +51,3 @@ class State(Collector):
             "In Redis, of all gateways, not yet confirmed by RabbitMQ.",
         )
         yield "settlements_oldest_age_seconds", self.backlog.oldest_age_seconds, "Age of the oldest of them."
-
-
-def as_text(state: State) -> bytes:
-    """Of this process and of this gateway."""
-    registry = CollectorRegistry()
-    registry.register(state)
-    return generate_latest(REGISTRY) + generate_latest(registry)

@@ -70,6 +70,14 @@ async def count_by_state(pool: Pool) -> dict[str, int]:
     return {row["state"]: row["mails"] for row in rows}
 
 
+async def find_oldest_unsent(pool: Pool) -> datetime | None:
+    """When the mail was asked for that is owed for the longest time."""
+    asked_at: datetime | None = await pool.fetchval(
+        "SELECT min(requested_at) FROM mails WHERE state IN ('pending', 'sending')"
+    )
+    return asked_at
+
+
 async def prune(pool: Pool, now: datetime, *, keep: timedelta) -> int:
     """Forgets mails that ended longer ago than that, a bounded number at once. Returns how many."""
     status: str = await pool.execute(

@@ -1,12 +1,10 @@
-"""Internal HTTP: mails for the admin panel, "resend", and whether the way out is open. Metrics for Prometheus."""
+"""Internal HTTP: mails for the admin panel, "resend", and whether the way out is open."""
 
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from services.notifier.use_cases import measure
 from services.notifier.use_cases.see_mails import SeeMails
 from services.notifier.use_cases.watch_door import MailDoorWatch
 from shared.contracts.internal.notifier import MailDoor, MailsReply
@@ -39,13 +37,3 @@ def internal_routes(mails: SeeMails, door: MailDoorWatch, *, has_relay: bool, to
 
     return router
 
-
-def metrics_route(mails: SeeMails) -> APIRouter:
-    router = APIRouter()
-
-    @router.get("/metrics")
-    async def metrics() -> Response:
-        measure.show(await mails.count_by_state())
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-    return router

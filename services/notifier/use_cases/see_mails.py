@@ -58,9 +58,6 @@ class SeeMails:
         log.info("mail_asked_for_again", event_id=str(mail_id))
         self._wake()
 
-    async def count_by_state(self) -> dict[str, int]:
-        return await lists.count_by_state(self._pool)
-
     async def prune(self) -> int:
         """A bounded number; ask again until it is 0."""
         return await lists.prune(self._pool, self._clock(), keep=KEEP)
