@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST
+from fastapi import FastAPI
 
 from services.gateway.adapters.refills_http import HttpRefills
 from services.gateway.adapters.upstream_httpx import HttpxUpstream
@@ -40,7 +39,7 @@ from services.gateway.use_cases.read_usage import Usage
 from services.gateway.use_cases.refill_keys import KeyRefills
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.replay_settlements import replay_settlements
-from services.gateway.use_cases.report_state import State, as_text
+from services.gateway.use_cases.report_state import State
 from services.gateway.use_cases.settle import Settlements
 from services.gateway.use_cases.slots import UpstreamSlots
 from services.gateway.use_cases.tasks import Tasks
@@ -151,10 +150,6 @@ class Gateway:
             CompletionLimits(settings.default_completion_tokens, settings.max_completion_tokens),
         )
 
-    async def metrics(self) -> Response:
-        """On the private port only: the edge answers 404."""
-        return Response(as_text(self.state), media_type=CONTENT_TYPE_LATEST)
-
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
@@ -204,8 +199,8 @@ def build_app(settings: GatewaySettings) -> FastAPI:
     readiness.add("redis", lambda: redis_client.answers(gateway.redis))
     readiness.add("rabbitmq", lambda: bus_connection.answers(gateway.bus))
     readiness.add("upstream", gateway.upstream.list_models)
+    readiness.readings.add("state", gateway.state.read)
     app = create_app("gateway", lifespan=gateway.running, readiness=readiness)
-    app.add_api_route("/metrics", gateway.metrics)
     app.include_router(status_routes(gateway.models, gateway.slots, settings.internal_token))
     app.add_route(OPENAPI_PATH, OpenApi(settings.base_url.rstrip("/")).show)
     app.add_route(PUBLIC_KEY_PATH, PublicKey(gateway.usage).show)
