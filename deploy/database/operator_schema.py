@@ -34,4 +34,5 @@ async def drop_operator_schema(superuser_url: str) -> None:
 if __name__ == "__main__":
     if not os.environ.get("DATABASE_URL"):
         sys.exit("Set DATABASE_URL in the environment.")
-    asyncio.run(put_operator_schema(os.environ["DATABASE_URL"]))
+    act = drop_operator_schema if sys.argv[1:] == ["drop"] else put_operator_schema
+    asyncio.run(act(os.environ["DATABASE_URL"]))

@@ -42,3 +42,25 @@ def test_no_comment_stands_beside_a_setting() -> None:
 
 def test_two_systems_share_no_secret() -> None:
     assert not set(fresh_secrets().values()) & set(fresh_secrets().values())
+
+
+def test_what_is_known_of_a_place_is_written_and_the_rest_is_as_ever(tmp_path: Path) -> None:
+    root = a_checkout(tmp_path / "Model Gateway-staging")
+    env(root, "staging")
+    written = read_env_file(root / ".env")
+    known = read_env_file(ROOT / "deploy" / "compose" / "staging.env")
+    assert {name: written[name] for name in known} == known
+    assert written["COMPOSE_PROJECT_NAME"] == "modelgateway-staging"
+    assert written["TRIAL_TOKENS"] == read_env_file(ROOT / ".env.template")["TRIAL_TOKENS"]
+
+
+def test_a_place_that_nobody_knows_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(LocalFailure, match=r"choose FOR from production, staging"):
+        env(a_checkout(tmp_path / "here"), "mars")
+
+
+def a_checkout(root: Path) -> Path:
+    (root / "deploy").mkdir(parents=True)
+    (root / "deploy" / "compose").symlink_to(ROOT / "deploy" / "compose")
+    (root / ".env.template").write_text(TEMPLATE)
+    return root

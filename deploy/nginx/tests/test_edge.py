@@ -14,10 +14,10 @@ from deploy.local import processes
 from deploy.local.failures import LocalFailure
 from deploy.local.ports import free_port
 from deploy.local.servers import nginx
+from services.gateway.entrypoints.http import BODY_BYTES_MAX
 from tests.support.echo_server import echo_server
 from tests.support.wait_until import wait_until
 
-MEGABYTE = 1024 * 1024
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
 
 
@@ -136,11 +136,12 @@ def test_the_host_arrives_with_its_port(edge: Edge) -> None:
     assert edge.seen("/register")["headers"]["host"] == edge.url.removeprefix("http://")
 
 
-def test_a_body_of_ten_megabytes_passes_and_more_is_413_in_the_shape_of_openai(edge: Edge) -> None:
-    passed = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(10 * MEGABYTE), timeout=30)
-    assert passed.json()["length"] == 10 * MEGABYTE
-    refused = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(10 * MEGABYTE + 1), timeout=30)
+def test_a_body_of_the_gateways_own_bound_passes_and_more_is_413_in_the_shape_of_openai(edge: Edge) -> None:
+    passed = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(BODY_BYTES_MAX), timeout=30)
+    assert passed.json()["length"] == BODY_BYTES_MAX
+    refused = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(BODY_BYTES_MAX + 1), timeout=30)
     assert_openai_error(refused, 413, "request_too_large")
+    assert f"{BODY_BYTES_MAX >> 20} MB" in refused.json()["error"]["message"]
 
 
 def test_a_too_long_address_is_414_in_the_shape_of_openai(edge: Edge) -> None:
