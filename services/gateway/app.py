@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from services.gateway.adapters.refills_http import HttpRefills
-from services.gateway.adapters.upstream_httpx import HttpxUpstream
+from services.gateway.adapters.upstream_http import HttpUpstream
 from services.gateway.adapters.usage_http import HttpUsage
 from services.gateway.domain.chat_request import parse_chat_request
 from services.gateway.domain.completion_request import parse_completion_request
@@ -171,12 +171,7 @@ class Gateway:
 
 def _pool(settings: GatewaySettings, slots: UpstreamSlots) -> PooledUpstream:
     upstreams = [
-        HttpxUpstream(
-            url,
-            settings.llama_api_key,
-            concurrency=settings.upstream_concurrency,
-            timeout_seconds=settings.upstream_timeout_seconds,
-        )
+        HttpUpstream(url, settings.llama_api_key, timeout_seconds=settings.upstream_timeout_seconds)
         for url in settings.llama_base_url
     ]
     return PooledUpstream(upstreams, slots, slots_each=settings.upstream_concurrency)

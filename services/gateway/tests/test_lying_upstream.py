@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.gateway.adapters.upstream_httpx import HttpxUpstream
+from services.gateway.adapters.upstream_http import HttpUpstream
 from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.counts import TOKENS_MAX, counts_of_timings, counts_of_usage
 from services.gateway.domain.errors import UpstreamFailed
@@ -47,12 +47,12 @@ def test_a_models_name_can_be_stored_everywhere(name: str) -> None:
 
 
 @asynccontextmanager
-async def upstream_that_says(content: bytes) -> AsyncIterator[HttpxUpstream]:
+async def upstream_that_says(content: bytes) -> AsyncIterator[HttpUpstream]:
     async def say(_: Request) -> Response:
         return Response(content)
 
     app = Starlette(routes=[Route("/{path:path}", say, methods=["GET", "POST"])])
-    async with serving(app) as url, HttpxUpstream(url, None, concurrency=1, timeout_seconds=5) as upstream:
+    async with serving(app) as url, HttpUpstream(url, None, timeout_seconds=5) as upstream:
         yield upstream
 
 
@@ -97,7 +97,7 @@ async def test_prompts_that_take_long_to_count_take_no_place_of_a_generation() -
         return Response(b"an answer")
 
     app = Starlette(routes=[Route("/count", hang, methods=["POST"]), Route("/say", say, methods=["POST"])])
-    async with serving(app) as url, HttpxUpstream(url, None, concurrency=1, timeout_seconds=5) as upstream:
+    async with serving(app) as url, HttpUpstream(url, None, timeout_seconds=5) as upstream:
         count, answer = (UpstreamCall(path, b"{}", "messages") for path in ("/count", "/say"))
         counts = [asyncio.create_task(upstream.count_prompt(count)) for _ in range(40)]
         await asyncio.wait(counts, timeout=0.3)

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from services.gateway.adapters.upstream_httpx import HttpxUpstream
+from services.gateway.adapters.upstream_http import HttpUpstream
 from services.gateway.domain.charge import Ending
 from services.gateway.domain.chat_request import parse_chat_request
 from services.gateway.domain.chat_stream import ChatStream
@@ -46,7 +46,7 @@ async def open_requests() -> OpenRequests:
 @pytest.fixture
 async def settlements(redis: Redis, open_requests: OpenRequests) -> AsyncIterator[Settlements]:
     tasks, desk = Tasks(), AdmissionDesk(redis)
-    async with HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream:
+    async with HttpUpstream("http://127.0.0.1:1", None, timeout_seconds=1) as upstream:
         yield Settlements(
             desk, upstream, open_requests, Unconfirmed(redis, desk), never_published, tasks, utc_now
         )
@@ -108,7 +108,7 @@ async def test_work_that_is_closed_like_a_generator_releases_its_hold(
     settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
 ) -> None:
     """As an interpreter does with what nobody runs any more: GeneratorExit, and no step after it."""
-    async with HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream:
+    async with HttpUpstream("http://127.0.0.1:1", None, timeout_seconds=1) as upstream:
         relay = StreamRelay(upstream, cast("UpstreamSlots", NoSlots()), settlements, Lease())
         request_.stream = stream = ChatStream(include_usage=False)
         work = relay.relay(request_, stream, Nobody())
@@ -127,7 +127,7 @@ async def test_so_many_releases_wait_for_a_redis_that_is_away_and_no_more(
     tasks, account_id = Tasks(), new_account_id()
     async with (
         open_redis("redis://127.0.0.1:1") as nowhere,
-        HttpxUpstream("http://127.0.0.1:1", None, concurrency=1, timeout_seconds=1) as upstream,
+        HttpUpstream("http://127.0.0.1:1", None, timeout_seconds=1) as upstream,
     ):
         desk = AdmissionDesk(nowhere)
         unconfirmed = Unconfirmed(nowhere, desk)

@@ -1,7 +1,6 @@
 """Streams one answer: bytes pass as they come, whole events at a time, metered on the way."""
 
 import asyncio
-from contextlib import aclosing
 from typing import Protocol
 
 from services.gateway.domain.charge import Ending
@@ -63,18 +62,17 @@ class StreamRelay:
     async def _pass_on(
         self, request: OpenRequest, stream: AnswerStream, reply: UpstreamReply, listener: Listener
     ) -> None:
-        async with aclosing(reply.chunks()) as chunks:
-            async for data in chunks:
-                if not self._lease.is_fresh:
-                    await self._lease.until_fresh()
-                if passed := stream.feed(data):
-                    await listener.send(passed)
-                    if not request.stopwatch.has_answered:
-                        request.stopwatch.answered("stream")
-                if stream.failure:
-                    raise stream.failure
-                if stream.is_done:
-                    return
+        while data := await reply.read_piece():
+            if not self._lease.is_fresh:
+                await self._lease.until_fresh()
+            if passed := stream.feed(data):
+                await listener.send(passed)
+                if not request.stopwatch.has_answered:
+                    request.stopwatch.answered("stream")
+            if stream.failure:
+                raise stream.failure
+            if stream.is_done:
+                return
         raise UpstreamFailed(BROKEN_OFF)
 
 

@@ -1,8 +1,7 @@
 """Waiting for a place at the upstream: at most so many requests at once, the rest in the fair queue."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from services.gateway.domain.errors import Overloaded
 from services.gateway.domain.fair_queue import FairQueue, Place
@@ -20,24 +19,29 @@ class UpstreamSlots:
         self._queue: FairQueue[Turn] = FairQueue(slots=slots, length_max=length_max)
         self._timeout_seconds = timeout_seconds
 
-    @asynccontextmanager
-    async def slot(self, account: str) -> AsyncIterator[None]:
-        """Raises Overloaded when the queue is full or the wait too long. Leave it to let the next one in."""
+    def slot(self, account: str) -> "Slot":
+        """`async with` it. Raises Overloaded when the queue is full or the wait too long."""
+        return Slot(self, account)
+
+    async def enter(self, account: str) -> None:
+        """Who has entered leaves, once."""
         loop = asyncio.get_running_loop()
         turn: Turn = loop.create_future()
-        entered = loop.time()
         match self._queue.enter(account, turn):
             case Place.NONE_LEFT:
                 raise Overloaded(FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
             case Place.IN_QUEUE:
+                entered = loop.time()
                 await self._wait(account, turn)
+                QUEUE_WAIT.observe(loop.time() - entered)
             case Place.AT_ONCE:
-                pass
-        QUEUE_WAIT.observe(loop.time() - entered)
-        try:
-            yield
-        finally:
-            self._leave()
+                QUEUE_WAIT.observe(0)
+
+    def leave(self) -> None:
+        """Lets the next one in."""
+        turn = self._queue.leave()
+        if turn is not None:
+            self._give(turn)
 
     @property
     def waiting(self) -> int:
@@ -65,18 +69,25 @@ class UpstreamSlots:
     def _give_up(self, account: str, turn: Turn) -> None:
         """A turn that was given in the same moment goes on to the next."""
         if turn.done() and not turn.cancelled():
-            self._leave()
+            self.leave()
         else:
             self._queue.withdraw(account, turn)
-
-    def _leave(self) -> None:
-        turn = self._queue.leave()
-        if turn is not None:
-            self._give(turn)
 
     def _give(self, turn: Turn) -> None:
         """The slot goes to the next in line when its waiter has just been cancelled."""
         if turn.cancelled():
-            self._leave()
+            self.leave()
         else:
             turn.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    slots: UpstreamSlots
+    account: str
+
+    async def __aenter__(self) -> None:
+        await self.slots.enter(self.account)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.slots.leave()

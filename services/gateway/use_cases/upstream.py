@@ -1,6 +1,5 @@
 """What the gateway needs of a model server. The transport behind it is an adapter's business."""
 
-from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -23,8 +22,8 @@ class UpstreamReply(Protocol):
 
     status: int
 
-    def chunks(self) -> AsyncGenerator[bytes, None]:
-        """The body as it comes, in the pieces in which it comes."""
+    async def read_piece(self) -> bytes:
+        """The body as it comes: what is there and was not read yet; empty at its end."""
         ...
 
     async def read(self) -> bytes:
