@@ -6,6 +6,7 @@ nobody asked for, a head without end) ends the connection. Raises UpstreamFailed
 
 import asyncio
 from contextlib import suppress
+from typing import cast
 
 import httptools
 
@@ -95,8 +96,7 @@ class UpstreamConnection(asyncio.Protocol):
     # ── asyncio.Protocol ──
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None:
