@@ -75,6 +75,15 @@ async def test_the_public_pages(page: WatchedPage, path: str, name: str) -> None
     page.assert_quiet()
 
 
+@pytest.mark.parametrize("path", ["/nowhere", "/admin/user", "/dashboard/receipts/none", "/register"])
+async def test_no_page_keeps_a_key_in_the_address_bar_not_even_one_of_an_error(
+    page: WatchedPage, path: str
+) -> None:
+    await page.page.goto(f"{path}?key=sk-SECRET&page=2")
+    await page.page.wait_for_function("!location.search.includes('key')")
+    assert page.page.url.endswith(f"{path}?page=2")
+
+
 async def test_a_page_that_does_not_exist(page: WatchedPage) -> None:
     await page.page.goto("/nowhere")
     await page.look("not-found")

@@ -24,7 +24,7 @@ def _policy(form_targets: Sequence[str]) -> str:
     the providers' pages are named."""
     targets = " ".join(["'self'", *form_targets])
     return (
-        f"default-src 'none'; style-src 'self'; img-src 'self'; form-action {targets}; base-uri 'none';"
+        f"default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action {targets}; base-uri 'none';"
         " frame-ancestors 'none'"
     )
 
@@ -77,13 +77,15 @@ class Answers:
         return Response(status_code=SEE_OTHER, headers=headers)
 
     async def error(self, request: Request, error: Exception) -> Response:
-        """The exception handler for PromptlyError."""
+        """The exception handler for PromptlyError. An address with a key in it is told to nobody, not even to us."""
         assert isinstance(error, PromptlyError)
         status = status_of(error.kind)
         if wants_json(request) or request.url.path.startswith((INTERNAL_PREFIX, *WEBHOOKS)):
             return JSONResponse(body_of(error), status, headers={**FOR_PROGRAMS, **headers_of(error)})
         page = self.page(request, "refused.html", {"status": status, "message": error.message}, status=status)
         page.headers.update(headers_of(error))
+        if "key" in request.query_params:
+            page.headers["referrer-policy"] = "no-referrer"
         return page
 
     async def unavailable(self, request: Request, _: Exception) -> Response:

@@ -139,6 +139,14 @@ async def test_nobody_else_exports_anything(shop: Shop, headers: dict[str, str])
     assert (await shop.client.get("/purchases.csv", headers=headers)).status_code == 403
 
 
+async def test_a_refusal_tells_nobody_the_key_of_its_address(shop: Shop) -> None:
+    page = await shop.client.get("/purchases.csv", params={"key": "wrong"}, headers=PERSON)
+    assert (page.status_code, page.headers["referrer-policy"]) == (403, "no-referrer")
+    assert '<script src="/static/promptly.js" defer>' in page.text
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert "wrong" not in page.text
+
+
 async def test_accounts_is_told_whose_key_it_looks_at_and_a_foreign_network_is_not_asked_for_one(
     shop: Shop,
 ) -> None:
