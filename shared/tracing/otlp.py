@@ -33,8 +33,8 @@ SEND_SPANS_MAX = 512
 SEND_TIMEOUT_SECONDS = 5
 STOP_TIMEOUT_SECONDS = 2
 ATTRIBUTE_LENGTH_MAX = 128
-RANDOM_BITS = 62
-"""The lowest ones of a UUID: what decides whether a trace belongs to the share that is sent."""
+RANDOM_BITS = 32
+"""The lowest ones of a request id; its upper ones count up. They decide whether a trace is in the share."""
 SILENT = "opentelemetry"
 """Its loggers would tell of every attempt, with a traceback; the collector's absence shows in the collector."""
 
@@ -121,8 +121,13 @@ class OtlpRecorder:
         identity: Traceparent | None = None,
         parent: Traceparent | None = None,
         links: Iterable[Traceparent] = (),
+        started_ns: int | None = None,
     ) -> Iterator[Span]:
-        span = self._start(name, kind, identity, parent, [Link(_context_of(each)) for each in links])
+        linked = [Link(_context_of(each)) for each in links]
+        with _called(identity):
+            span = self._tracer.start_span(
+                name, _below(parent), SpanKind[kind.name], links=linked, start_time=started_ns
+            )
         with trace.use_span(span, end_on_exit=True, record_exception=False, set_status_on_exception=False):
             try:
                 yield _Noted(span)
@@ -133,23 +138,6 @@ class OtlpRecorder:
                 )  # no description: an error's text may quote anything
                 raise
 
-    def _start(
-        self,
-        name: str,
-        kind: Kind,
-        identity: Traceparent | None,
-        parent: Traceparent | None,
-        links: Sequence[Link],
-    ) -> trace.Span:
-        above = Context()
-        if parent is not None:
-            above = trace.set_span_in_context(trace.NonRecordingSpan(_context_of(parent)), above)
-        token = _identity.set(identity)
-        try:
-            return self._tracer.start_span(name, above, SpanKind[kind.name], links=links)
-        finally:
-            _identity.reset(token)
-
     def current(self) -> Traceparent | None:
         context = trace.get_current_span().get_span_context()
         return Traceparent(context.trace_id, context.span_id) if context.is_valid else None
@@ -159,6 +147,22 @@ class OtlpRecorder:
         stopping = threading.Thread(target=self._sending.shutdown, daemon=True)
         stopping.start()
         stopping.join(STOP_TIMEOUT_SECONDS)
+
+
+@contextmanager
+def _called(identity: Traceparent | None) -> Iterator[None]:
+    token = _identity.set(identity)
+    try:
+        yield
+    finally:
+        _identity.reset(token)
+
+
+def _below(parent: Traceparent | None) -> Context:
+    """Where nothing is above, a trace begins."""
+    if parent is None:
+        return Context()
+    return trace.set_span_in_context(trace.NonRecordingSpan(_context_of(parent)), Context())
 
 
 def _context_of(place: Traceparent) -> SpanContext:

@@ -55,8 +55,10 @@ class Recorder(Protocol):
         identity: Traceparent | None = None,
         parent: Traceparent | None = None,
         links: Iterable[Traceparent] = (),
+        started_ns: int | None = None,
     ) -> AbstractContextManager[Span]:
-        """Within it this is the current span. `identity` is what a request's first span is called."""
+        """Within it this is the current span. `identity` is what a request's first span is called; `started_ns`,
+        since 1970, when it began if not now."""
         ...
 
     def current(self) -> Traceparent | None: ...
@@ -133,12 +135,15 @@ def handling(traceparent: str | None, request_id: str | None) -> AbstractContext
     return _recorder.span("handle", Kind.CONSUMER, parent=parse(traceparent) or of_request(request_id))
 
 
-def step(name: str, request_id: str | None, because_of: str | None = None) -> AbstractContextManager[Span]:
+def step(
+    name: str, request_id: str | None, *, because_of: str | None = None, started_ns: int | None = None
+) -> AbstractContextManager[Span]:
     """Part of a request's work, in whichever process and however late. `because_of` is a traceparent to link to."""
     if _recorder is None:
         return NOTHING
-    cause = parse(because_of)
-    return _recorder.span(name, Kind.INTERNAL, parent=of_request(request_id), links=[cause] if cause else [])
+    parent, cause = of_request(request_id), parse(because_of)
+    links = [cause] if cause else []
+    return _recorder.span(name, Kind.INTERNAL, parent=parent, links=links, started_ns=started_ns)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from shared.admission.stream import IDLE_MS, SettlementStream
 from shared.bus.publisher import Publisher
 from shared.contracts.envelope import Envelope, wrap
 from shared.contracts.gateway import RECORDS_PER_EVENT_MAX, UsageRecord, UsageRecorded
+from shared.tracing import spans
 
 RECLAIM_INTERVAL_SECONDS = 5.0
 RETRY_SECONDS = 0.5
@@ -42,6 +43,11 @@ class UsageBus:
 
     async def publish(self, records: Sequence[UsageRecord]) -> None:
         """Returns once all are confirmed, however long that takes."""
+        with spans.batch("publish usage", (str(record.request_id) for record in records)) as span:
+            span.note(records=len(records))
+            await self._publish(records)
+
+    async def _publish(self, records: Sequence[UsageRecord]) -> None:
         numbered = [self._wrap(batch) for batch in _batches(records)]
         waiting = {envelope.id: (sequence, envelope) for sequence, envelope in numbered}
         while waiting:

@@ -25,6 +25,7 @@ from shared.admission.desk import AdmissionDesk
 from shared.contracts.gateway import REVISION_SERVED, Outcome, UsageRecord
 from shared.errors import PromptlyError
 from shared.ids import AccountId, RequestId
+from shared.tracing import spans
 
 RETRY_DELAYS_SECONDS = (0.5, 1, 2, 4, 8, 15, 30)
 """Of a release: a minute; then the hold goes stale and metering settles it from its last checkpoint."""
@@ -127,7 +128,10 @@ class Settlements:
         record = self._record(request, counts, ending)
         self._unconfirmed.keep(record)
         measure.count_tokens(record)
-        if await self._settles(request, record):
+        with spans.step("settle", request.request_id) as span:
+            span.note(outcome=record.outcome, tokens=record.tokens)
+            is_settled = await self._settles(request, record)
+        if is_settled:
             return
         self._unconfirmed.settle_again(record)
         publishing = self._tasks.start(self._publish_directly(record))

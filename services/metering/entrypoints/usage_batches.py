@@ -3,6 +3,7 @@
 A batch with a record that is no record is still a batch of the others.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +22,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.gateway import UsageRecord, UsageRecorded
 from shared.ids import new_uuid7
 from shared.postgres import Pool
+from shared.tracing import spans
 
 RECORDS_PER_BATCH = 2_000
 """One transaction then takes about 0.1 s, and another 500 of its last message."""
@@ -59,11 +61,24 @@ def usage_batches(pool: Pool, *, retention: timedelta, on_commit: Callable[[], N
     async def handle(envelopes: Sequence[Envelope]) -> list[list[Leftover]]:
         heard = [_hear(envelope) for envelope in envelopes]
         deliveries = [each.delivery for each in heard if isinstance(each, _Heard)]
+        started_ns = time.time_ns()
         refused = await post_usage(pool, deliveries, retention=retention, now=utc_now())
         on_commit()
+        if spans.is_on():
+            _trace([each for each in heard if isinstance(each, _Heard)], refused, started_ns)
         return [each.leftovers(refused) if isinstance(each, _Heard) else [each] for each in heard]
 
     return Batching(handle, size_of=_count_records, size_max=RECORDS_PER_BATCH)
+
+
+def _trace(heard: Sequence[_Heard], refused: Refused, started_ns: int) -> None:
+    """Into the trace of each request that its usage is posted, and by which batch it came."""
+    for each in heard:
+        for record in each.delivery.records:
+            if record not in refused:
+                request_id, cause = str(record.request_id), each.envelope.traceparent
+                with spans.step("post usage", request_id, because_of=cause, started_ns=started_ns) as span:
+                    span.note(account_id=record.account_id, tokens=record.tokens, outcome=record.outcome)
 
 
 def _hear(envelope: Envelope) -> _Heard | Leftover:

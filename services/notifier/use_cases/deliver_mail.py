@@ -23,6 +23,7 @@ from services.notifier.use_cases import measure
 from shared import faults
 from shared.clock import utc_now
 from shared.sealing import CannotUnseal, unseal_with_any
+from shared.tracing import spans
 
 log = structlog.get_logger()
 
@@ -72,11 +73,15 @@ class MailDelivery:
         claimed = await self._mails.claim_due(self._clock())
         if claimed is None:
             return False
-        with structlog.contextvars.bound_contextvars(request_id=claimed.request_id):
-            await self._deliver(claimed, jitter)
+        with (
+            structlog.contextvars.bound_contextvars(request_id=claimed.request_id),
+            spans.step("mail", claimed.request_id) as span,
+        ):
+            outcome = await self._deliver(claimed, jitter)
+            span.note(outcome=type(outcome).__name__, account_id=claimed.mail.account_id)
         return True
 
-    async def _deliver(self, claimed: ClaimedMail, jitter: float) -> None:
+    async def _deliver(self, claimed: ClaimedMail, jitter: float) -> Outcome:
         if claimed.was_interrupted:
             measure.POSSIBLE_DUPLICATES.inc()
             log.warning("mail_may_be_a_duplicate", event_id=str(claimed.mail.event_id))
@@ -85,6 +90,7 @@ class MailDelivery:
         await self._mails.record(claimed, outcome, now)
         measure.count(claimed, outcome, now)
         _tell(claimed, outcome)
+        return outcome
 
     async def _attempt(self, claimed: ClaimedMail, jitter: float) -> Outcome:
         if claimed.mail.is_too_late(self._clock()):
