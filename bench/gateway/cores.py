@@ -10,17 +10,23 @@ CORES_FOR_TWO_GATEWAYS = 6
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """`tested` and `around` have none in common, unless the machine has but one."""
+    """`tested` and `around` have none in common, unless the machine has but one. `second`: for a second gateway,
+    empty where the machine has too few."""
 
     tested: tuple[int, ...]
     around: tuple[int, ...]
+    second: tuple[int, ...] = ()
 
 
-def choose_cores(available: Sequence[int], *, tested: int = 1) -> Cores:
+def choose_cores(available: Sequence[int]) -> Cores:
     """The last ones are tested: the first has most of the machine's interrupts."""
-    if len(available) <= tested:
+    if len(available) == 1:
         return Cores(tuple(available), tuple(available))
-    return Cores(tuple(available[-tested:]), tuple(available[:-tested]))
+    *others, tested = available
+    if len(available) < CORES_FOR_TWO_GATEWAYS:
+        return Cores((tested,), tuple(others))
+    *others, second = others
+    return Cores((tested,), tuple(others), (second,))
 
 
 def available_cores() -> list[int]:

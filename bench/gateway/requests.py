@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.gateway.answers import prompt_for
 from bench.gateway.customers import address_of
+from shared.ids import new_request_id
 
 MODEL = "gpt-4o-mini"
 SEPARATOR = b"\0"
@@ -44,6 +45,8 @@ def customers_headers(keys: Sequence[str]) -> list[dict[str, str]]:
     ]
 
 
-def write_requests(path: Path, requests: Sequence[bytes]) -> Path:
+def write_requests(folder: Path, requests: Sequence[bytes]) -> Path:
+    """A file for wrk (load.lua)."""
+    path = folder / f"requests-{new_request_id()}"
     path.write_bytes(SEPARATOR.join(requests))
     return path

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 CHUNK = b"data: "
@@ -67,8 +68,7 @@ class Crowd:
         begun = loop.time()
         for number, request in enumerate(requests):
             await asyncio.sleep(begun + number / per_second - loop.time())
-            stream = Stream(request)
-            await loop.create_connection(lambda stream=stream: stream, "127.0.0.1", port)
+            _, stream = await loop.create_connection(partial(Stream, request), "127.0.0.1", port)
             self.streams.append(stream)
 
     @property

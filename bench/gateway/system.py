@@ -2,9 +2,10 @@
 ended with the run. The other services are stopped: keys and balances are in Redis already."""
 
 import contextlib
+import os
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -30,13 +31,15 @@ RAISED = {
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Something that answers chats. `headers`: one set for each customer. `pid`: None for nobody between."""
+    """Something that answers chats. `headers`: one set for each customer. `pid`: None for nobody between.
+    `sleeps`: stands still while it is not its turn."""
 
     name: str
     port: int
     pid: int | None
     headers: tuple[Mapping[str, str], ...] = ({},)
     model: str = "gpt-4o-mini"
+    sleeps: bool = False
 
 
 class Surroundings:
@@ -51,35 +54,46 @@ class Surroundings:
         self.redis_pid, self.redis_url = self._start_redis()
         self.amqp_url = self._start_rabbitmq()
         self.whole_port, self.stream_port = free_port(), free_port()
-        self.start(nginx.prepare_stand_in(folder, port=self.whole_port), around=True)
+        self.start(nginx.prepare_stand_in(folder, port=self.whole_port), on=self.cores.around)
         streaming = nginx.prepare_streaming_stand_in(folder, ROOT, port=self.stream_port)
-        self.start(streaming, around=True)
+        self.start(streaming, on=self.cores.around)
 
     @property
     def pepper(self) -> bytes:
         return self.secrets["KEY_PEPPER"].encode()
 
-    def start(self, spec: ProcessSpec, *, around: bool = False) -> int:
+    def start(self, spec: ProcessSpec, *, on: Sequence[int]) -> int:
         """Ready when this returns; its number."""
-        argv = pinned(spec.argv, self.cores.around if around else self.cores.tested)
+        argv = pinned(spec.argv, on)
         child = processes.start(replace(spec, argv=argv), marker=self.folder)
         self._stack.callback(child.stop)
+        _pass_niceness_on(child.pid)
         processes.wait_ready(child)
         return child.pid
 
+    def put_to_sleep(self, pid: int) -> None:
+        """Until somebody wakes it; at the end of the run it is awake, so that it can end."""
+        os.kill(pid, signal.SIGSTOP)
+        self._stack.callback(_wake, pid)
+
     def start_proxy(self, upstream_port: int) -> Contender:
         spec = nginx.prepare_proxy(self.folder, port=free_port(), upstream_port=upstream_port)
-        return Contender("nginx", _port_of(spec), self.start(spec))
+        return Contender("nginx", _port_of(spec), self.start(spec, on=self.cores.tested))
 
     def start_gateway(
-        self, upstream_port: int, headers: tuple[Mapping[str, str], ...], **different: str
+        self,
+        upstream_port: int,
+        headers: tuple[Mapping[str, str], ...],
+        *,
+        on: Sequence[int] | None = None,
+        different: Mapping[str, str] | None = None,
     ) -> Contender:
         """Its log, the request log with it, goes to a file."""
         self._started += 1
         logs = self.folder / f"gateway-{self._started}"
-        environment = self._environment(upstream_port) | different
+        environment = {**self._environment(upstream_port), **(different or {})}
         spec = services.prepare(ROOT, logs, "gateway", port=free_port(), environment=environment)
-        return Contender("gateway", _port_of(spec), self.start(spec), headers)
+        return Contender("gateway", _port_of(spec), self.start(spec, on=on or self.cores.tested), headers)
 
     def _environment(self, upstream_port: int) -> dict[str, str]:
         """The addresses of those that do not run are nobody's."""
@@ -95,13 +109,13 @@ class Surroundings:
     def _start_redis(self) -> tuple[int, str]:
         port, password = free_port(), self.secrets["REDIS_PASSWORD"]
         spec = redis.prepare(self.folder / "redis", port=port, password=password)
-        return self.start(spec, around=True), redis.url(port, password)
+        return self.start(spec, on=self.cores.around), redis.url(port, password)
 
     def _start_rabbitmq(self) -> str:
         ports = rabbitmq.RabbitPorts(free_port(), free_port(), free_port())
         password = self.secrets["RABBITMQ_PASSWORD"]
         for spec in rabbitmq.prepare(self.folder / "rabbitmq", ports=ports, password=password):
-            self.start(spec, around=True)
+            self.start(spec, on=self.cores.around)
         return rabbitmq.url(ports.amqp, password)
 
 
@@ -110,6 +124,7 @@ def running_surroundings(cores: Cores) -> Iterator[Surroundings]:
     """Whatever ends the run, SIGTERM or Ctrl-C too, ends all that it started."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(_sigterm_unwinds())
+        _pass_niceness_on(os.getpid())
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="promptly-bench-", ignore_cleanup_errors=True)
         )
@@ -126,6 +141,17 @@ def _sigterm_unwinds() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _pass_niceness_on(pid: int) -> None:
+    """To a session of its own: between sessions the kernel weighs only what stands in this file (sched(7))."""
+    if (niceness := os.nice(0)) and (autogroup := Path(f"/proc/{pid}/autogroup")).exists():
+        autogroup.write_text(str(niceness))
+
+
+def _wake(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 def _port_of(spec: ProcessSpec) -> int:

@@ -1,0 +1,53 @@
+"""One run of the benchmark: what is there to measure with, and where the figures go."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bench.gateway.figures import Figures
+from bench.gateway.peers import Peer, start_peer
+from bench.gateway.plan import Plan
+from bench.gateway.system import Contender, Surroundings
+from deploy.local.progress import Progress
+
+DIRECT, NGINX, GATEWAY = "direct", "nginx", "gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    around: Surroundings
+    runner: asyncio.Runner
+    plan: Plan
+    peers: tuple[Peer, ...]
+    customers: tuple[Mapping[str, str], ...]
+    progress: Progress
+    figures: Figures = field(default_factory=Figures)
+
+    def contenders(self, upstream_port: int) -> list[Contender]:
+        """Direct, nginx, the gateway and the peers, in front of that upstream."""
+        around = self.around
+        return [
+            Contender(DIRECT, upstream_port, None),
+            around.start_proxy(upstream_port),
+            around.start_gateway(upstream_port, self.customers),
+            *(start_peer(peer, around, upstream_port) for peer in self.peers),
+        ]
+
+    def say(self, contender: Contender, what: str) -> None:
+        self.progress.say(f"    {contender.name:<10} {what}")
+
+
+@contextlib.contextmanager
+def awake(contender: Contender) -> Iterator[None]:
+    """A peer stands still while it is not its turn: some have much to do of their own."""
+    if not contender.sleeps or contender.pid is None:
+        yield
+        return
+    os.kill(contender.pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        os.kill(contender.pid, signal.SIGSTOP)
