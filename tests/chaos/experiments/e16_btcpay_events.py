@@ -1,0 +1,63 @@
+"""BTCPay's webhooks never come: reconciliation finds what was paid. Overpaid, partly paid, late, marked by hand and
+forged ones are for a human, and credit nothing by themselves."""
+
+import asyncio
+from urllib.parse import urlencode, urlsplit
+
+import httpx
+
+from deploy.local.fakes.delivery import MANNERS
+from shared.ids import new_uuid7
+from tests.chaos.history import Ordered, now
+from tests.chaos.http_client import post
+from tests.chaos.load.crowd import Size
+from tests.chaos.load.people import FORM
+from tests.chaos.quiet import until_quiet
+from tests.chaos.scene import Experiment, Scene
+
+PURCHASES = 10
+LATER_SECONDS = 2.0
+
+
+async def shop_unheard(scene: Scene) -> None:
+    engine = scene.chaos.fakes.engine
+    async with scene.fault("webhooks lost for ever", "payments"):
+        engine.manner = MANNERS["never"]
+        await asyncio.gather(*(_buy(scene, number) for number in range(PURCHASES)))
+
+
+async def _buy(scene: Scene, number: int) -> None:
+    account = scene.crowd.accounts[number % len(scene.crowd.accounts)]
+    order_id = str(new_uuid7())
+    form = {"pack": "starter", "method": "btcpay", "key": account.key, "order": order_id}
+    reply = await post(scene.chaos.base_url + "/checkout", urlencode(form).encode(), FORM)
+    if reply.status != 303:
+        return
+    invoice_id = urlsplit(reply.json()["checkout_url"]).path.rsplit("/", 1)[-1]
+    scene.history.note(Ordered(order_id, invoice_id, "btcpay", account.account_id, now()))
+    store = scene.chaos.fakes.btcpay
+    invoice = store.invoices[invoice_id]
+    await scene.pause(0, 1)
+    if number % 2:
+        store.pay(invoice)
+        store.settle(invoice)
+
+
+async def reconcile(scene: Scene) -> None:
+    headers = {"authorization": f"Bearer {scene.chaos.secrets['INTERNAL_TOKEN']}"}
+    async with httpx.AsyncClient(base_url=scene.chaos.url("billing"), headers=headers, timeout=60) as client:
+        reply = await client.post("/internal/reconcile")
+        assert reply.status_code == 200, reply.text
+    await until_quiet(scene.chaos, scene.crowd.accounts)
+
+
+EXPERIMENT = Experiment(
+    name="E16",
+    title="BTCPay's webhooks are lost for ever",
+    nemesis=shop_unheard,
+    after=reconcile,
+    harms_serving=False,
+    size=Size(sells=False, clients=6),
+    seconds=8,
+    shown_by="an order paid and not credited; an order credited and never paid",
+)

@@ -1,0 +1,5 @@
+"""docs/reliability.md, from the results."""
+
+
+def write() -> None:
+    raise NotImplementedError

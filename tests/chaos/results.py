@@ -1,0 +1,57 @@
+"""Results of seeds, one JSON line each, adding up over runs in a tracked file."""
+
+import json
+import subprocess
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deploy.local.settings import ROOT
+
+RESULTS = ROOT / "docs" / "reliability-results.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    experiment: str
+    seed: int
+    seconds: float
+    faults: dict[str, int]
+    not_reached: list[str]
+    statuses: dict[str, int]
+    figures: dict[str, int]
+    recovery_ms: list[int]
+    quiet_ms: int
+    revocation_ms: list[int]
+    violations: list[str]
+    at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}")
+    commit: str = ""
+
+    @property
+    def is_green(self) -> bool:
+        return not self.violations
+
+
+def append(results: Iterable[Result], path: Path = RESULTS) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        for result in results:
+            file.write(json.dumps(asdict(result), separators=(",", ":")) + "\n")
+
+
+def read(path: Path = RESULTS) -> list[Result]:
+    if not path.exists():
+        return []
+    return [Result(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def commit_now() -> str:
+    """Short, with a plus where the tree has changes; empty outside of a repository."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+", "--exclude", "*"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip()

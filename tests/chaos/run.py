@@ -1,0 +1,155 @@
+"""One seed of one experiment: a crowd, a nemesis, then heal, wait for quiet, and the verdict."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from statistics import quantiles
+
+from redis.exceptions import RedisError
+
+from deploy.local.fakes.delivery import HONEST
+from deploy.local.identity import is_running
+from shared.admission.inspected import Inspected
+from shared.admission.inspection import inspect
+from shared.errors import PromptlyError
+from shared.ids import AccountId
+from shared.redis_client import open_redis
+from tests.chaos.checker.collect import collect
+from tests.chaos.checker.facts import Facts
+from tests.chaos.checker.others import revocation_seconds
+from tests.chaos.checker.verdict import Violation, figures, judge
+from tests.chaos.history import History, now
+from tests.chaos.load.crowd import crowd
+from tests.chaos.quiet import until_quiet
+from tests.chaos.results import Result
+from tests.chaos.scene import Experiment, Scene
+from tests.chaos.system import Chaos
+
+SAMPLE_SECONDS = 0.05
+
+
+async def run_seed(
+    chaos: Chaos, experiment: Experiment, seed: int, folder: Path, seconds: float = 0
+) -> Result:
+    """`seconds` 0: as long as the experiment wants."""
+    history = History.at(folder / f"{experiment.name}-{seed}.jsonl")
+    began = now()
+    dice = random.Random(seed)  # noqa: S311 - not a secret
+    async with crowd(chaos, history, seed, experiment.size) as gathered:
+        scene = Scene(chaos, history, gathered, dice, seconds or experiment.seconds)
+        accounts = [each.account_id for each in gathered.accounts]
+        async with watched(chaos, accounts) as lowest:
+            loaded = now()
+            await experiment.nemesis(scene)
+            await asyncio.sleep(max(0.0, scene.seconds - (now() - loaded)))
+            gathered.is_over.set()
+    await heal(chaos)
+    quiet_seconds = await until_quiet(chaos, gathered.accounts)
+    await experiment.after(scene)
+    facts = await collect(
+        chaos,
+        history,
+        accounts,
+        lowest,
+        spares_gateways=not experiment.harms_serving,
+        mails_may_be_refused=scene.mails_may_be_refused,
+    )
+    violations = [*judge(facts), *_own(scene)]
+    history.file.close()
+    return _result(experiment, seed, now() - began, quiet_seconds, facts, scene, violations)
+
+
+async def heal(chaos: Chaos) -> None:
+    """Every line is mended, every process runs, providers and mail server are kind."""
+    for line in chaos.lines.values():
+        line.mend()
+    chaos.fakes.engine.manner = HONEST
+    chaos.fakes.stripe_events.format = "snapshot"
+    chaos.mail_server.unkind.clear()
+    for record in chaos.supervisor.records():
+        if record.identity is None or not is_running(record.identity):
+            await chaos.start(record.name)
+
+
+@asynccontextmanager
+async def watched(chaos: Chaos, accounts: Sequence[str]) -> AsyncIterator[dict[str, int]]:
+    """Per account the least that was ever free in Redis."""
+    lowest: dict[str, int] = {}
+    watching = asyncio.create_task(_watch(chaos, accounts, lowest))
+    try:
+        yield lowest
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+
+async def _watch(chaos: Chaos, accounts: Sequence[str], lowest: dict[str, int]) -> None:
+    redis = open_redis(chaos.backing.redis)
+    ids = [AccountId(account) for account in accounts]
+    try:
+        while True:
+            with suppress(RedisError, PromptlyError, OSError):  # it may be dead
+                _see(await inspect(redis, ids), lowest)
+            await asyncio.sleep(SAMPLE_SECONDS)
+    finally:
+        await redis.aclose()
+
+
+def _see(seen: Mapping[AccountId, Inspected], lowest: dict[str, int]) -> None:
+    """Of accounts that admit: one that is closed counts what is posted and journalled twice until it opens."""
+    for account_id, each in seen.items():
+        if each.state == "open":
+            given = each.posted + sum(grant.tokens for grant in each.grants.values())
+            free = given - each.held - each.journalled
+            lowest[account_id] = min(lowest.get(account_id, free), free)
+
+
+def _own(scene: Scene) -> list[Violation]:
+    return [Violation(name, text) for name, texts in scene.findings.items() for text in texts]
+
+
+def _result(
+    experiment: Experiment,
+    seed: int,
+    seconds: float,
+    quiet_seconds: float,
+    facts: Facts,
+    scene: Scene,
+    violations: Sequence[Violation],
+) -> Result:
+    return Result(
+        experiment=experiment.name,
+        seed=seed,
+        seconds=round(seconds, 1),
+        faults=scene.history.fault_kinds(),
+        not_reached=scene.not_reached,
+        statuses=scene.history.statuses(),
+        figures=figures(facts),
+        recovery_ms=recoveries_ms(scene.history),
+        quiet_ms=round(quiet_seconds * 1000),
+        revocation_ms=[round(each * 1000) for each in revocation_seconds(facts)],
+        violations=[str(each) for each in violations],
+    )
+
+
+def recoveries_ms(history: History) -> list[int]:
+    """Per fault: from its mending to the first answer with 200 to a request that was sent after it."""
+    good = sorted(
+        ((each.sent_at, each.ended_at) for each in history.asked if each.status == 200),
+        key=lambda each: each[1],
+    )
+    found: list[int] = []
+    for fault in history.faults:
+        first = next((ended for sent, ended in good if sent >= fault.mended_at), None)
+        if first is not None:
+            found.append(round((first - fault.mended_at) * 1000))
+    return found
+
+
+def percentile(values: Sequence[float], share: int) -> float:
+    """0 of nothing."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    return quantiles(values, n=100, method="inclusive")[share - 1]
