@@ -17,7 +17,8 @@ from shared.redis_client import open_redis
 from tests.chaos.checker.ledger_rows import count_waiting
 from tests.chaos.history import now
 from tests.chaos.load.asking import Account
-from tests.chaos.system import GATEWAYS, Chaos
+from tests.chaos.specs import GATEWAYS
+from tests.chaos.system import Chaos
 
 POLL_SECONDS = 0.5
 QUIET_WITHIN_SECONDS = 240.0

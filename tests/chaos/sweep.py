@@ -10,7 +10,8 @@ from pathlib import Path
 import asyncpg
 
 from deploy.local.servers.postgres import data_folder
-from tests.chaos.system import SETTINGS, Chaos
+from tests.chaos.specs import SETTINGS
+from tests.chaos.system import Chaos
 
 CANARY = "word word word"
 """What prompts and answers are made of."""

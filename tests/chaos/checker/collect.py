@@ -18,7 +18,8 @@ from tests.chaos.checker.facts import Facts, Mail
 from tests.chaos.checker.providers import hooks_taken, truths
 from tests.chaos.history import History
 from tests.chaos.quiet import find_waiting
-from tests.chaos.system import GATEWAYS, Chaos
+from tests.chaos.specs import GATEWAYS
+from tests.chaos.system import Chaos
 
 MESSAGE_ID = re.compile(r"<([0-9a-f-]{36})@")
 

@@ -7,7 +7,7 @@ from tests.chaos.experiments.e10_lose_redis import flush
 from tests.chaos.load.asking import Account, Question, ask
 from tests.chaos.load.crowd import Size
 from tests.chaos.scene import Experiment, Scene
-from tests.chaos.system import GATEWAYS
+from tests.chaos.specs import GATEWAYS
 from tests.chaos.upstream import Order
 
 REQUESTS = 200

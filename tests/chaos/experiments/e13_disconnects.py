@@ -6,7 +6,7 @@ from tests.chaos.http_client import Leaves
 from tests.chaos.load.asking import CHAT, RESPONSES, Question, ask
 from tests.chaos.load.crowd import Size
 from tests.chaos.scene import Experiment, Scene
-from tests.chaos.system import GATEWAYS
+from tests.chaos.specs import GATEWAYS
 from tests.chaos.upstream import Order
 
 BYTES_MAX = 2200

@@ -14,7 +14,8 @@ import httpx
 from tests.chaos.history import History
 from tests.chaos.load.asking import Account, Mix, Question, ask
 from tests.chaos.load.people import People, give
-from tests.chaos.system import GATEWAYS, Chaos
+from tests.chaos.specs import GATEWAYS
+from tests.chaos.system import Chaos
 from tests.support.eventually import eventually
 from tests.support.person import KEY_IN_MAIL
 

@@ -15,7 +15,8 @@ from shared.ids import new_uuid7
 from tests.chaos.history import Changed, History, Ordered, Registered, Revoked, Tried, now
 from tests.chaos.http_client import PATIENCE_SECONDS, Heard, post
 from tests.chaos.load.asking import Account, Question, ask
-from tests.chaos.system import GATEWAYS, Chaos
+from tests.chaos.specs import GATEWAYS
+from tests.chaos.system import Chaos
 from tests.chaos.upstream import Order
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
