@@ -1,23 +1,27 @@
-"""`python -m shared.bus parked` lists what is parked; `python -m shared.bus replay [service]` puts it back.
+"""`python -m shared.bus parked` lists what is parked; `python -m shared.bus replay [service [event]]` puts it back.
 
 AMQP_URL comes from the environment. No content of a message is printed.
 """
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic_settings import BaseSettings
 
 from shared import logging
 from shared.bus.connection import Connection
-from shared.bus.parked import ParkingPlace, list_parked, replay
+from shared.bus.parked import EVENT_ID, list_parked, replay
+from shared.bus.parked_table import table
 from shared.bus.publisher import Publisher
 from shared.bus.topology import TOPOLOGY
+from shared.clock import utc_now
 from shared.errors import Unavailable
 from shared.setting_values import AmqpUrl
 from shared.settings import load
 
 SERVICES = tuple(TOPOLOGY.bindings)
+USAGE = f"usage: python -m shared.bus parked | replay [{'|'.join(SERVICES)} [EVENT]]\n"
 
 
 class Settings(BaseSettings):
@@ -26,45 +30,47 @@ class Settings(BaseSettings):
 
 def main(arguments: list[str]) -> int:
     match arguments:
-        case ["parked"] | ["replay"]:
-            services = SERVICES
+        case ["parked"]:
+            return _run(_print_parked)
+        case ["replay"]:
+            return _run(lambda connection: _replay(connection, SERVICES, None))
         case ["replay", service] if service in SERVICES:
-            services = (service,)
-        case _:
-            sys.stderr.write(f"usage: python -m shared.bus parked | replay [{'|'.join(SERVICES)}]\n")
-            return 2
+            return _run(lambda connection: _replay(connection, (service,), None))
+        case ["replay", service, event_id] if service in SERVICES and EVENT_ID.fullmatch(event_id):
+            return _run(lambda connection: _replay(connection, (service,), event_id))
+    sys.stderr.write(USAGE)
+    return 2
+
+
+def _run(action: Callable[[Connection], Awaitable[int]]) -> int:
     try:
-        asyncio.run(_run(arguments[0], services))
+        return asyncio.run(_connected(action))
     except Unavailable as error:
         sys.stderr.write(f"{error.message}\n")
         return 1
-    return 0
 
 
-async def _run(verb: str, services: tuple[str, ...]) -> None:
+async def _connected(action: Callable[[Connection], Awaitable[int]]) -> int:
     connection = Connection(load(Settings).amqp_url, "promptly-operator")
     try:
-        for service in services:
-            await (_print_parked if verb == "parked" else _print_replayed)(connection, service)
+        return await action(connection)
     finally:
         await connection.close()
 
 
-async def _print_parked(connection: Connection, service: str) -> None:
-    place = await list_parked(connection, service, TOPOLOGY)
-    sys.stdout.write("".join(f"{line}\n" for line in _lines(place)))
+async def _print_parked(connection: Connection) -> int:
+    places = [await list_parked(connection, service, TOPOLOGY) for service in SERVICES]
+    sys.stdout.write(table(places, utc_now()))
+    return 0
 
 
-async def _print_replayed(connection: Connection, service: str) -> None:
-    count = await replay(connection, Publisher(connection), service)
-    sys.stdout.write(f"{TOPOLOGY.work_queue(service)}: {count} put back\n")
-
-
-def _lines(place: ParkingPlace) -> list[str]:
-    listed = [f"  {each.event_id}  {each.event_type}  {each.reason}" for each in place.messages]
-    unlisted_count = place.count - len(listed)
-    more = [f"  and {unlisted_count} more"] if unlisted_count > 0 else []
-    return [f"{place.queue}: {place.count}", *listed, *more]
+async def _replay(connection: Connection, services: Sequence[str], event_id: str | None) -> int:
+    """1 when the one event that was asked for is not there."""
+    count = 0
+    for service in services:
+        count = await replay(connection, Publisher(connection), service, event_id=event_id)
+        sys.stdout.write(f"{TOPOLOGY.work_queue(service)}: {count} put back\n")
+    return 0 if count or event_id is None else 1
 
 
 if __name__ == "__main__":
