@@ -94,7 +94,7 @@ restore: ## put one back into an empty system: FROM=backups/...; over a filled o
 	@$(OPERATIONS) restore "$$FROM"
 
 smoke: ## try the running system from outside: ARGS="--url https://... --verbose"
-	@$(PYTHON) scripts/smoke-test.py $(if $(findstring --url,$(ARGS)),,--url "$$($(OPERATIONS) url)") $(ARGS)
+	@$(OPERATIONS) smoke $(ARGS)
 
 bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
 	@$(INSTALL) check

@@ -1,4 +1,4 @@
-"""python -m deploy.operations migrate|backup|list|restore|url: what an operator does to a whole system, natively or with
+"""python -m deploy.operations migrate|backup|list|restore|smoke: what an operator does to a whole system, natively or with
 docker compose (STACK=compose). Standard library only, apart from the native system's own parts."""
 
 import os
@@ -12,8 +12,9 @@ from deploy.operations.backup import backup
 from deploy.operations.backups import Backups
 from deploy.operations.place import Place
 from deploy.operations.restore import Unasked, restore
+from deploy.operations.smoke import smoke
 
-USAGE = "usage: python -m deploy.operations migrate | backup | list | restore FOLDER | url   (STACK=compose for containers)"
+USAGE = "usage: python -m deploy.operations migrate | backup | list | restore FOLDER | smoke [OPTIONS]   (STACK=compose for containers)"
 KEPT = 14
 
 
@@ -36,8 +37,8 @@ def choose_place() -> Place:
 def main(arguments: list[str]) -> int:
     backups = Backups(_backup_folder(), keep=_kept())
     match arguments:
-        case ["url"]:
-            print(load_settings(os.environ).edge_url)
+        case ["smoke", *options]:
+            return smoke(load_settings(os.environ), options)
         case ["list"]:
             print("\n".join(str(each) for each in backups.list_made()) or f"None in {backups.folder}.")
         case ["migrate"]:
