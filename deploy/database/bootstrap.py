@@ -28,6 +28,7 @@ async def bootstrap(superuser_url: str, passwords: Mapping[str, str]) -> None:
                 await _put_role(connection, role, passwords[role])
             for service in SERVICES:
                 await _put_schema(connection, service)
+            await connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA accounts")
     finally:
         await connection.close()
 

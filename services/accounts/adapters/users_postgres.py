@@ -1,6 +1,8 @@
 """Users in PostgreSQL as the operator looks for them: by number, address, part of an address, or key."""
 
+import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import asyncpg
 
@@ -15,27 +17,43 @@ ORDERS = {
     ("email", False): "email",
 }
 """All the orders there are: nothing that somebody typed reaches the statement."""
+COLUMNS = {"joined": "user_id", "email": "email"}
 
 
-async def list_users(
-    pool: Pool, search: str, *, sort_by: str, descending: bool, offset: int, limit: int
-) -> list[User]:
-    """Erased accounts are nobody any more. `search`: a part of the address, or how a key begins."""
+class Match(NamedTuple):
+    account_id: AccountId
+    email: str
+
+
+async def list_users(pool: Pool, *, sort_by: str, descending: bool, offset: int, limit: int) -> list[User]:
+    """What is passed over is read in an index alone. Erased accounts are nobody any more."""
     statement = """
         SELECT user_id, account_id, email, created_at, blocked_at, (
             SELECT display FROM api_keys
-            WHERE api_keys.account_id = page.account_id AND state = 'active'
+            WHERE api_keys.account_id = accounts.account_id AND state = 'active'
             ORDER BY kind DESC, created_at DESC LIMIT 1
         ) AS display
-        FROM (
-            SELECT user_id, account_id, email, created_at, blocked_at FROM accounts
-            WHERE deleted_at IS NULL AND ($1 = '' OR position($1 IN lower(email)) > 0 OR account_id = $2)
-            ORDER BY {order} LIMIT $3 OFFSET $4
-        ) AS page
+        FROM accounts JOIN (
+            SELECT {column} FROM accounts WHERE email IS NOT NULL ORDER BY {order} LIMIT $1 OFFSET $2
+        ) AS page USING ({column})
         ORDER BY {order}
-        """.replace("{order}", ORDERS[sort_by, descending])
-    rows = await pool.fetch(statement, search.lower(), _account_id_in(search), limit, offset)
-    return [_user(row) for row in rows]
+        """.replace("{order}", ORDERS[sort_by, descending]).replace("{column}", COLUMNS[sort_by])
+    return [_user(row) for row in await pool.fetch(statement, limit, offset)]
+
+
+async def search(pool: Pool, text: str, *, limit: int) -> list[Match]:
+    """The newest of those whose address has the text in it, or whose key begins with it."""
+    rows = await pool.fetch(
+        """
+        SELECT account_id, email FROM accounts
+        WHERE email IS NOT NULL AND (email ILIKE $1 OR account_id = $2)
+        ORDER BY user_id DESC LIMIT $3
+        """,
+        f"%{_literal(text)}%",
+        _account_id_in(text),
+        limit,
+    )
+    return [Match(AccountId(row["account_id"]), row["email"]) for row in rows]
 
 
 async def list_by_id(pool: Pool, account_ids: Sequence[AccountId]) -> list[User]:
@@ -55,15 +73,8 @@ async def list_by_id(pool: Pool, account_ids: Sequence[AccountId]) -> list[User]
     return [_user(row) for row in rows]
 
 
-async def count_users(pool: Pool, search: str) -> int:
-    found: int = await pool.fetchval(
-        """
-        SELECT count(*) FROM accounts
-        WHERE deleted_at IS NULL AND ($1 = '' OR position($1 IN lower(email)) > 0 OR account_id = $2)
-        """,
-        search.lower(),
-        _account_id_in(search),
-    )
+async def count_users(pool: Pool) -> int:
+    found: int = await pool.fetchval("SELECT count(*) FROM accounts WHERE email IS NOT NULL")
     return found
 
 
@@ -87,6 +98,11 @@ async def find_by_address(pool: Pool, email: str) -> User | None:
         email,
     )
     return None if row is None else _user(row)
+
+
+def _literal(text: str) -> str:
+    """As LIKE finds it: nothing in it stands for anything else."""
+    return re.sub(r"([\\\\%_])", r"\\\1", text)
 
 
 def _account_id_in(search: str) -> str:

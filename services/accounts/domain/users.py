@@ -1,6 +1,6 @@
 """The list of users as the operator reads it: what is searched, by what it is sorted, and which page is shown."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,6 +9,8 @@ from shared.ids import AccountId
 
 ROWS_PER_PAGE = 50
 PAGE_MAX = 100_000
+MATCHES_MAX = 1000
+"""Of a search: who has more matches types more of the address."""
 MATCHES_RANKED_MAX = 200
 """What one question to the ledger may hold (ACCOUNTS_PER_REQUEST_MAX): so many matches of a search are ranked."""
 SEARCH_LENGTH_MAX = 254
@@ -36,6 +38,29 @@ class UserQuery:
     def offset(self) -> int:
         return (self.page - 1) * ROWS_PER_PAGE
 
+    def within(self, total: int) -> "UserQuery":
+        """Behind the last page is the last page."""
+        return replace(self, page=min(self.page, pages_of(total)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A stretch of the list, in one of its two directions: `offset` is never more than half of the list."""
+
+    descending: bool
+    offset: int
+    limit: int
+    is_backwards: bool
+
+
+def stretch_of(query: UserQuery, *, total: int) -> Stretch:
+    """The page from its nearer end: what lies between has to be passed over."""
+    limit = min(ROWS_PER_PAGE, max(total - query.offset, 0))
+    behind = total - query.offset - limit
+    if query.offset <= behind:
+        return Stretch(query.descending, query.offset, limit, is_backwards=False)
+    return Stretch(not query.descending, max(behind, 0), limit, is_backwards=True)
+
 
 @dataclass(frozen=True, slots=True)
 class User:
@@ -60,7 +85,7 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True)
 class UserList:
-    """`total` counts all that match. `is_cut`: only the first matches were ranked."""
+    """`total` counts all that may be paged through. `is_cut`: only the newest matches of a search."""
 
     rows: tuple[UserRow, ...]
     total: int
@@ -70,7 +95,11 @@ class UserList:
 
     @property
     def pages(self) -> int:
-        return max(1, -(-self.total // ROWS_PER_PAGE))
+        return pages_of(self.total)
+
+
+def pages_of(total: int) -> int:
+    return max(1, -(-total // ROWS_PER_PAGE))
 
 
 def read_query(search: str, sort: str, direction: str, page: str) -> UserQuery:

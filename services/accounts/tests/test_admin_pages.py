@@ -84,6 +84,8 @@ async def test_a_long_list_has_pages(panel: Accounts) -> None:
     assert first.count('name="user_id"') == ROWS_PER_PAGE
     assert last.count('name="user_id"') == 20
     assert "Page 1 of 3" in first
+    for behind in ({"q": "bulk"}, {}):
+        assert re.search(r"Page (\d) of \1<", await page_of(panel, page="9999", **behind))
     assert "bulk1@example.com" in last
 
 

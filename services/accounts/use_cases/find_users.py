@@ -1,12 +1,13 @@
 """The list of users: searched and counted here, ranked and valued by the ledger, a page at a time."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.accounts.adapters import users_postgres as users
 from services.accounts.adapters.ledger_http import Ledger
+from services.accounts.adapters.users_postgres import Match
 from services.accounts.domain.users import (
+    MATCHES_MAX,
     MATCHES_RANKED_MAX,
     ROWS_PER_PAGE,
     SortBy,
@@ -14,6 +15,7 @@ from services.accounts.domain.users import (
     UserList,
     UserQuery,
     UserRow,
+    stretch_of,
 )
 from services.accounts.use_cases.partly import or_none
 from shared.ids import AccountId
@@ -28,25 +30,24 @@ class FindUsers:
     ledger: Ledger
 
     async def __call__(self, query: UserQuery) -> UserList:
-        if not query.sort_by.is_of_the_ledger:
-            return await self._in_our_order(query)
         if query.search:
-            return await self._ranked_matches(query)
-        return await self._in_the_ledgers_order(query)
+            return await self._among_matches(query)
+        if query.sort_by.is_of_the_ledger:
+            return await self._in_the_ledgers_order(query)
+        return await self._in_our_order(query)
 
     async def _in_our_order(self, query: UserQuery) -> UserList:
-        found, total = await asyncio.gather(
-            users.list_users(
-                self.pool,
-                query.search,
-                sort_by=query.sort_by.value,
-                descending=query.descending,
-                offset=query.offset,
-                limit=ROWS_PER_PAGE,
-            ),
-            users.count_users(self.pool, query.search),
+        total = await users.count_users(self.pool)
+        query = query.within(total)
+        stretch = stretch_of(query, total=total)
+        found = await users.list_users(
+            self.pool,
+            sort_by=query.sort_by.value,
+            descending=stretch.descending,
+            offset=stretch.offset,
+            limit=stretch.limit,
         )
-        rows, missing = await self._valued(found)
+        rows, missing = await self._valued(found[::-1] if stretch.is_backwards else found)
         return UserList(rows, total, query, missing)
 
     async def _in_the_ledgers_order(self, query: UserQuery) -> UserList:
@@ -62,24 +63,21 @@ class FindUsers:
         rows, missing = await self._valued(await users.list_by_id(self.pool, account_ids))
         return UserList(rows, ranked.total, query, missing)
 
-    async def _ranked_matches(self, query: UserQuery) -> UserList:
-        """The newest matches of a search, as many as the ledger values at once, and these in order."""
-        found, total = await asyncio.gather(
-            users.list_users(
-                self.pool,
-                query.search,
-                sort_by=SortBy.JOINED.value,
-                descending=True,
-                offset=0,
-                limit=MATCHES_RANKED_MAX,
-            ),
-            users.count_users(self.pool, query.search),
-        )
-        rows, missing = await self._valued(found)
-        ordered = sorted(rows, key=_worth(query.sort_by), reverse=query.descending)
-        shown = tuple(ordered[query.offset : query.offset + ROWS_PER_PAGE])
-        is_cut = total > MATCHES_RANKED_MAX
-        return UserList(shown, min(total, MATCHES_RANKED_MAX), query, missing, is_cut)
+    async def _among_matches(self, query: UserQuery) -> UserList:
+        """The newest matches, as many as anybody pages through; ranked are as many as the ledger values at once."""
+        most = MATCHES_RANKED_MAX if query.sort_by.is_of_the_ledger else MATCHES_MAX
+        found = await users.search(self.pool, query.search, limit=most + 1)
+        matches, query = found[:most], query.within(len(found[:most]))
+        page = slice(query.offset, query.offset + ROWS_PER_PAGE)
+        if query.sort_by.is_of_the_ledger:
+            rows, missing = await self._valued(await self._users_of(matches))
+            rows = tuple(sorted(rows, key=_worth(query.sort_by), reverse=query.descending))[page]
+        else:
+            rows, missing = await self._valued(await self._users_of(_ordered(matches, query)[page]))
+        return UserList(rows, len(matches), query, missing, is_cut=len(found) > most)
+
+    async def _users_of(self, matches: Sequence[Match]) -> list[User]:
+        return await users.list_by_id(self.pool, [match.account_id for match in matches])
 
     async def _valued(self, found: Sequence[User]) -> tuple[tuple[UserRow, ...], tuple[str, ...]]:
         """With what is missing, where the ledger is away."""
@@ -90,6 +88,13 @@ class FindUsers:
         return tuple(
             UserRow(user, *(totals or {}).get(user.account_id, (None, None))) for user in found
         ), missing
+
+
+def _ordered(matches: Sequence[Match], query: UserQuery) -> list[Match]:
+    """`matches` are the newest first."""
+    if query.sort_by is SortBy.EMAIL:
+        return sorted(matches, key=lambda match: match.email.lower(), reverse=query.descending)
+    return list(matches if query.descending else reversed(matches))
 
 
 def _worth(sort_by: SortBy):  # type: ignore[no-untyped-def]

@@ -43,7 +43,7 @@ class ReadOverview:
 
     async def overview(self, now: datetime) -> Overview:
         count, totals, reviews, mails, door = await asyncio.gather(
-            users.count_users(self.pool, ""),
+            users.count_users(self.pool),
             or_none(self.ledger.system_totals(days=DAYS_SHOWN)),
             self.reviews(),
             self.refused_mails(),
