@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
 
@@ -16,7 +17,7 @@ from shared.admission.inspection import inspect
 from shared.errors import PromptlyError
 from shared.ids import AccountId
 from shared.redis_client import open_redis
-from tests.chaos.checker.collect import collect
+from tests.chaos.checker.collect import Seen, collect, remember_rows
 from tests.chaos.checker.facts import Facts
 from tests.chaos.checker.others import revocation_seconds
 from tests.chaos.checker.verdict import Violation, figures, judge
@@ -30,12 +31,31 @@ from tests.chaos.system import Chaos
 SAMPLE_SECONDS = 0.05
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A seed that is over and quiet, before its verdict."""
+
+    scene: Scene
+    seen: Seen
+    quiet_seconds: float
+
+
 async def run_seed(
     chaos: Chaos, experiment: Experiment, seed: int, folder: Path, seconds: float = 0
 ) -> Result:
     """`seconds` 0: as long as the experiment wants."""
-    history = History.at(folder / f"{experiment.name}-{seed}.jsonl")
     began = now()
+    played = await play(chaos, experiment, seed, folder, seconds)
+    await experiment.after(played.scene)
+    await until_quiet(chaos, played.scene.crowd.accounts)
+    facts, violations = await verdict_on(played)
+    await remember_rows(chaos)
+    played.scene.history.file.close()
+    return _result(experiment, seed, now() - began, played, facts, violations)
+
+
+async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, seconds: float = 0) -> Played:
+    history = History.at(folder / f"{experiment.name}-{seed}.jsonl")
     dice = random.Random(seed)  # noqa: S311 - not a secret
     async with crowd(chaos, history, seed, experiment.size) as gathered:
         scene = Scene(chaos, history, gathered, dice, seconds or experiment.seconds)
@@ -47,18 +67,14 @@ async def run_seed(
             gathered.is_over.set()
     await heal(chaos)
     quiet_seconds = await until_quiet(chaos, gathered.accounts)
-    await experiment.after(scene)
-    facts = await collect(
-        chaos,
-        history,
-        accounts,
-        lowest,
-        spares_gateways=not experiment.harms_serving,
-        mails_may_be_refused=scene.mails_may_be_refused,
-    )
-    violations = [*judge(facts), *_own(scene)]
-    history.file.close()
-    return _result(experiment, seed, now() - began, quiet_seconds, facts, scene, violations)
+    spares = not experiment.harms_serving
+    seen = Seen(history, accounts, lowest, spares, scene.mails_may_be_refused)
+    return Played(scene, seen, quiet_seconds)
+
+
+async def verdict_on(played: Played) -> tuple[Facts, list[Violation]]:
+    facts = await collect(played.scene.chaos, played.seen)
+    return facts, [*judge(facts), *_own(played.scene)]
 
 
 async def heal(chaos: Chaos) -> None:
@@ -114,11 +130,11 @@ def _result(
     experiment: Experiment,
     seed: int,
     seconds: float,
-    quiet_seconds: float,
+    played: Played,
     facts: Facts,
-    scene: Scene,
     violations: Sequence[Violation],
 ) -> Result:
+    scene = played.scene
     return Result(
         experiment=experiment.name,
         seed=seed,
@@ -128,7 +144,7 @@ def _result(
         statuses=scene.history.statuses(),
         figures=figures(facts),
         recovery_ms=recoveries_ms(scene.history),
-        quiet_ms=round(quiet_seconds * 1000),
+        quiet_ms=round(played.quiet_seconds * 1000),
         revocation_ms=[round(each * 1000) for each in revocation_seconds(facts)],
         violations=[str(each) for each in violations],
     )

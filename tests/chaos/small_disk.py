@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,23 +11,26 @@ from pathlib import Path
 SIZE_MB = 1200
 """Above PostgreSQL's own bound of its log, 1 GB."""
 BALLAST = "ballast"
+REACHABLE_PARENT = "/var/tmp"  # noqa: S108  # the folder itself gets a name that nobody could have prepared
 
 
 @contextmanager
-def small_disk(at: Path) -> Iterator[Path | None]:
-    """None where it may not be mounted."""
-    at.mkdir(parents=True)
+def small_disk() -> Iterator[Path | None]:
+    """Where the user `postgres` can reach it. None where it may not be mounted."""
+    at = Path(tempfile.mkdtemp(prefix="promptly-chaos-", dir=REACHABLE_PARENT))
     options = f"size={SIZE_MB}m,mode=0711"
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(at)], capture_output=True, check=False
     )
     if done.returncode:
+        at.rmdir()
         yield None
         return
     try:
         yield at
     finally:
         subprocess.run(["umount", "--lazy", str(at)], check=False)
+        at.rmdir()
 
 
 def move_log(data: Path, disk: Path) -> None:

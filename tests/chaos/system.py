@@ -144,7 +144,7 @@ async def running_chaos(home: Path) -> AsyncIterator[Chaos]:
         supervisor = Supervisor(system.settings.local_dir, Progress(), lambda: None)
         log = UpstreamLog(home / "upstream.log")
         chaos = Chaos(system, supervisor, fakes, mails, log, lines, home, keeper)
-        chaos.postgres_disk = stack.enter_context(small_disk(home / "postgres-log"))
+        chaos.postgres_disk = stack.enter_context(small_disk())
         stack.push_async_callback(_stop, chaos)
         await _start(chaos, model)
         yield chaos

@@ -5,7 +5,9 @@ import email.policy
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -24,48 +26,65 @@ from tests.chaos.system import Chaos
 MESSAGE_ID = re.compile(r"<([0-9a-f-]{36})@")
 
 
-async def collect(
-    chaos: Chaos,
-    history: History,
-    accounts: Sequence[str],
-    lowest: Mapping[str, int],
-    *,
-    spares_gateways: bool,
-    mails_may_be_refused: int = 0,
-) -> Facts:
-    waiting = await find_waiting(chaos)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the harness knows of a run that lies in no store."""
+
+    history: History
+    accounts: Sequence[str]
+    lowest: Mapping[str, int]
+    spares_gateways: bool
+    mails_may_be_refused: int = 0
+
+
+async def collect(chaos: Chaos, seen: Seen) -> Facts:
     connection = await asyncpg.connect(chaos.backing.postgres)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            return Facts(
-                asked=tuple(history.asked),
-                revoked=tuple(history.revoked),
-                tried=tuple(history.tried),
-                registered=tuple(history.registered),
-                ordered=tuple(history.ordered),
-                changed=tuple(history.changed),
-                faults=tuple(history.faults),
-                generations=tuple(chaos.upstream_log.generations(frozenset(accounts))),
-                usage=await ledger.read_usage(connection, accounts),
-                entries=await ledger.read_entries(connection, accounts),
-                grants=await ledger.read_grants(connection, accounts),
-                books=await ledger.read_books(connection, accounts),
-                in_redis=await read_redis(chaos, accounts),
-                lowest=dict(lowest),
-                orders=await ledger.read_orders(connection, accounts),
-                at_provider=truths(chaos.fakes),
-                hooks_taken=hooks_taken(chaos.fakes),
-                hooks_kept=await ledger.read_hooks(connection),
-                emails=await ledger.read_emails(connection),
-                adjustments=await ledger.read_adjustments(connection),
-                keys_issued=await ledger.read_keys_issued(connection),
-                mails=_mails(await ledger.read_mails(connection), accepted_mails(chaos.mail_server.folder)),
-                mails_may_be_refused=mails_may_be_refused,
-                waiting=waiting,
-                changed_rows=compare_rows(chaos, await ledger.read_digests(connection)),
-                trespasses=(*await ledger.list_trespasses(connection), *gateways_with_a_database(chaos)),
-                spares_gateways=spares_gateways,
-            )
+            return await collect_on(connection, chaos, seen)
+    finally:
+        await connection.close()
+
+
+async def collect_on(connection: Any, chaos: Chaos, seen: Seen) -> Facts:
+    """The ledger as this connection sees it."""
+    accounts, history = seen.accounts, seen.history
+    return Facts(
+        asked=tuple(history.asked),
+        revoked=tuple(history.revoked),
+        tried=tuple(history.tried),
+        registered=tuple(history.registered),
+        ordered=tuple(history.ordered),
+        changed=tuple(history.changed),
+        faults=tuple(history.faults),
+        generations=tuple(chaos.upstream_log.generations(frozenset(accounts))),
+        usage=await ledger.read_usage(connection, accounts),
+        entries=await ledger.read_entries(connection, accounts),
+        grants=await ledger.read_grants(connection, accounts),
+        books=await ledger.read_books(connection, accounts),
+        in_redis=await read_redis(chaos, accounts),
+        lowest=dict(seen.lowest),
+        orders=await ledger.read_orders(connection, accounts),
+        at_provider=truths(chaos.fakes),
+        hooks_taken=hooks_taken(chaos.fakes),
+        hooks_kept=await ledger.read_hooks(connection),
+        emails=await ledger.read_emails(connection),
+        adjustments=await ledger.read_adjustments(connection),
+        keys_issued=await ledger.read_keys_issued(connection),
+        mails=_mails(await ledger.read_mails(connection), accepted_mails(chaos.mail_server.folder)),
+        mails_may_be_refused=seen.mails_may_be_refused,
+        waiting=await find_waiting(chaos),
+        changed_rows=changed_rows(chaos.rows_seen, await ledger.read_digests(connection)),
+        trespasses=(*await ledger.list_trespasses(connection), *gateways_with_a_database(chaos)),
+        spares_gateways=seen.spares_gateways,
+    )
+
+
+async def remember_rows(chaos: Chaos) -> None:
+    """For the next verdict: a row of the ledger never changes and never goes."""
+    connection = await asyncpg.connect(chaos.backing.postgres)
+    try:
+        chaos.rows_seen = await ledger.read_digests(connection)
     finally:
         await connection.close()
 
@@ -91,10 +110,8 @@ def _mails(owed: Iterable[tuple[str, str, str]], accepted: Counter[str]) -> tupl
     return tuple(Mail(event_id, kind, state, accepted[event_id]) for event_id, kind, state in owed)
 
 
-def compare_rows(chaos: Chaos, digests: Mapping[int, str]) -> tuple[str, ...]:
-    """With what the verdicts before this one saw: a row of the ledger never changes and never goes."""
-    seen, chaos.rows_seen = chaos.rows_seen, dict(digests)
-    changed = [entry_id for entry_id, digest in seen.items() if digests.get(entry_id) != digest]
+def changed_rows(before: Mapping[int, str], after: Mapping[int, str]) -> tuple[str, ...]:
+    changed = [entry_id for entry_id, digest in before.items() if after.get(entry_id) != digest]
     return tuple(f"entry {entry_id} is not what it was" for entry_id in changed)
 
 

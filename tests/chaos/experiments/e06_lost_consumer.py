@@ -7,7 +7,6 @@ from aio_pika.abc import AbstractChannel
 
 from tests.chaos.experiments.e05_restart_rabbitmq import all_consume
 from tests.chaos.load.crowd import Size
-from tests.chaos.quiet import until_quiet
 from tests.chaos.replay import replay_all, with_channel
 from tests.chaos.scene import Experiment, Scene
 
@@ -28,7 +27,6 @@ async def _delete(queue: str, channel: AbstractChannel) -> None:
 async def consume_and_replay(scene: Scene) -> None:
     await all_consume(scene)
     await replay_all(scene.chaos, scene.random)
-    await until_quiet(scene.chaos, scene.crowd.accounts)
 
 
 EXPERIMENT = Experiment(

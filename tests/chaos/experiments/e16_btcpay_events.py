@@ -12,7 +12,6 @@ from tests.chaos.history import Ordered, now
 from tests.chaos.http_client import post
 from tests.chaos.load.crowd import Size
 from tests.chaos.load.people import FORM
-from tests.chaos.quiet import until_quiet
 from tests.chaos.scene import Experiment, Scene
 
 PURCHASES = 10
@@ -48,7 +47,6 @@ async def reconcile(scene: Scene) -> None:
     async with httpx.AsyncClient(base_url=scene.chaos.url("billing"), headers=headers, timeout=60) as client:
         reply = await client.post("/internal/reconcile")
         assert reply.status_code == 200, reply.text
-    await until_quiet(scene.chaos, scene.crowd.accounts)
 
 
 EXPERIMENT = Experiment(
