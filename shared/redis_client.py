@@ -1,18 +1,23 @@
-"""The connection to Redis for money: it never re-sends anything by itself.
+"""The connections to Redis for money: they never re-send anything by themselves. One line for the scripts of all
+callers, a pool for everything else.
 
 A lost reply may hide a script that ran; whoever called repeats with the same request id if it must
 (every script is idempotent), and nobody else does.
 """
 
 import asyncio
+import ssl
 from collections.abc import Iterable
+from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Connection, Redis
+from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
+
+from shared.redis_line import RedisLine
 
 TIMEOUT_SECONDS = 1.0
 CONNECTIONS_MAX = 64
@@ -44,8 +49,21 @@ class _Connection(Connection):
             raise
 
 
-def open_redis(url: str) -> Redis:
-    """A lazy client; values are bytes. `url` is redis://host:port/0."""
+class RedisWithLine(Redis):
+    """`line` is where scripts run (shared/admission/lua.py); closed with the client."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        place = self.connection_pool.connection_kwargs
+        self.line = RedisLine(place, _tls_of(self.connection_pool.connection_class, place), TIMEOUT_SECONDS)
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        self.line.close()
+        await super().aclose(close_connection_pool)
+
+
+def open_redis(url: str) -> RedisWithLine:
+    """A lazy client; values are bytes. `url` is redis://host:port/0, or rediss:// for TLS."""
     pool = BlockingConnectionPool.from_url(
         url,
         connection_class=_Connection,
@@ -59,7 +77,15 @@ def open_redis(url: str) -> Redis:
         # With them on, redis-py 8 no longer looks whether an idle connection was closed by a restart.
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
-    return Redis.from_pool(pool)
+    client = RedisWithLine(connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
+
+
+def _tls_of(connection_class: type, place: dict[str, Any]) -> ssl.SSLContext | None:
+    if not issubclass(connection_class, SSLConnection):
+        return None
+    return ssl.create_default_context(cafile=place.get("ssl_ca_certs"))
 
 
 async def answers(redis: Redis) -> None:

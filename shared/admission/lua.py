@@ -17,6 +17,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from shared.errors import Unavailable
+from shared.redis_client import RedisWithLine
+from shared.redis_line import PACKED
 
 SCRIPTS_FOLDER = Path(__file__).parent / "scripts"
 LOAD_ATTEMPTS_MAX = 3
@@ -66,10 +68,15 @@ class Scripts:
         return replies
 
     async def _send(self, calls: Sequence[Call]) -> list[Any]:
+        if isinstance(self._redis, RedisWithLine):
+            return await self._redis.line.ask(b"".join(map(self._packed, calls)), len(calls))
         async with self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.evalsha(self._hashes[call.script], len(call.keys), *call.keys, *call.args)
             return await pipeline.execute(raise_on_error=False)
+
+    def _packed(self, call: Call) -> bytes:
+        return PACKED(("EVALSHA", self._hashes[call.script], len(call.keys), *call.keys, *call.args))
 
     async def _load_after(self, loads: int) -> None:
         """Loads once for all who found the scripts missing after load number `loads`."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from redis.asyncio import Redis
-
 from shared.admission import lua
 from shared.admission.desk import AdmissionDesk
 from shared.admission.lua import Scripts
+from shared.redis_client import open_redis
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ class World:
 
     def __init__(self, url: str, folder: Path) -> None:
         self._loop = asyncio.new_event_loop()
-        self.redis = Redis.from_url(url)
+        self.redis = open_redis(url)
         self._scripts = LivedScripts(self.redis, folder)
         lua._scripts[self.redis] = self._scripts
         self.desk = AdmissionDesk(self.redis)

@@ -1,0 +1,136 @@
+"""Many callers on one connection: answers in order, none twice, and no caller left behind when it ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from shared.redis_client import RedisWithLine, open_redis
+from shared.redis_line import IN_FLIGHT_MAX, PACKED, RedisLine
+from tests.support.eventually import eventually
+from tests.support.tcp_proxy import TcpProxy
+
+INCREMENT = PACKED(("INCR", "count"))
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[RedisWithLine]:
+    async with open_redis(redis_url) as client:
+        await client.delete("count", "clients")
+        yield client
+
+
+@pytest.fixture
+async def cable(redis_url: str, redis: RedisWithLine) -> AsyncIterator[TcpProxy]:
+    async with TcpProxy(redis_url) as cable:
+        yield cable
+
+
+async def echo(line: RedisLine, text: str) -> str:
+    [answer] = await line.ask(PACKED(("ECHO", text)), 1)
+    return bytes(answer).decode()
+
+
+async def is_counted(redis: RedisWithLine, count: bytes) -> bool:
+    return await redis.get("count") == count
+
+
+async def test_each_caller_gets_its_own_answers(redis: RedisWithLine) -> None:
+    texts = [str(number) * (1 + number % 50) for number in range(1000)]
+    assert await asyncio.gather(*(echo(redis.line, text) for text in texts)) == texts
+
+
+async def test_all_callers_share_one_connection(redis: RedisWithLine) -> None:
+    before = len(await redis.client_list())
+    await asyncio.gather(*(echo(redis.line, "a") for _ in range(100)))
+    assert len(await redis.client_list()) == before + 1
+
+
+async def test_what_redis_refuses_is_that_callers_answer(redis: RedisWithLine) -> None:
+    wrong = PACKED(("INCR",)) + PACKED(("EVALSHA", "0" * 40, 0)) + PACKED(("PING",))
+    refused, unknown, answer = await redis.line.ask(wrong, 3)
+    assert isinstance(refused, ResponseError)
+    assert isinstance(unknown, NoScriptError)
+    assert answer == b"PONG"
+
+
+async def test_a_caller_that_leaves_takes_no_answer_of_another(redis: RedisWithLine) -> None:
+    await echo(redis.line, "open")
+    asking = [asyncio.create_task(echo(redis.line, str(number))) for number in range(10)]
+    await asyncio.sleep(0)  # all have asked
+    asking[3].cancel()
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [str(number) for number in range(10) if number != 3] == [
+        answer for answer in answers if isinstance(answer, str)
+    ]
+
+
+async def test_one_who_leaves_while_it_is_opened_closes_it_for_nobody(redis: RedisWithLine) -> None:
+    first, second = (asyncio.create_task(echo(redis.line, text)) for text in ("a", "b"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == "b"
+
+
+async def test_when_it_breaks_all_who_wait_hear_so_and_nothing_is_sent_again(
+    cable: TcpProxy, redis: RedisWithLine
+) -> None:
+    async with open_redis(cable.url) as through:
+        await echo(through.line, "open")
+        cable.lose_answers()
+        asking = [asyncio.create_task(through.line.ask(INCREMENT, 1)) for _ in range(5)]
+        await eventually(lambda: is_counted(redis, b"5"))
+        await cable.cut()
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [RedisConnectionError] * 5
+        await cable.mend()
+        assert await echo(through.line, "again") == "again"
+    assert await redis.get("count") == b"5"
+
+
+async def test_a_redis_that_says_nothing_is_given_up_in_time(cable: TcpProxy) -> None:
+    async with open_redis(cable.url) as through:
+        await echo(through.line, "open")
+        cable.lose_answers()
+        async with asyncio.timeout(3):
+            with pytest.raises(RedisTimeoutError):
+                await through.line.ask(INCREMENT, 1)
+
+
+async def test_a_redis_that_is_down_is_a_connection_error(cable: TcpProxy) -> None:
+    async with open_redis(cable.url) as through:
+        await cable.cut()
+        with pytest.raises(RedisConnectionError):
+            await echo(through.line, "a")
+
+
+async def test_a_wrong_password_is_told(redis_url: str) -> None:
+    wrong = (
+        redis_url.replace(":test@", ":wrong@") if "@" in redis_url else redis_url.replace("//", "//:wrong@")
+    )
+    async with open_redis(wrong) as refused:
+        with pytest.raises(ResponseError):
+            await echo(refused.line, "a")
+
+
+async def test_no_more_questions_wait_than_their_bound(redis: RedisWithLine) -> None:
+    await echo(redis.line, "open")
+    asking = [asyncio.create_task(echo(redis.line, "a")) for _ in range(IN_FLIGHT_MAX + 1)]
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [str] * IN_FLIGHT_MAX + [RedisConnectionError]
+
+
+async def test_what_is_no_redis_ends_the_connection() -> None:
+    async def chatter(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(chatter, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        line = RedisLine({"host": "127.0.0.1", "port": port}, None, 1.0)
+        with pytest.raises(RedisConnectionError):
+            await echo(line, "a")
+        line.close()
