@@ -19,7 +19,7 @@ from deploy.local.commands.up import up
 from deploy.local.failures import LocalFailure
 from deploy.local.settings import ROOT, load_settings
 
-USAGE = "usage: python -m deploy.local env [PLACE] | run | up | down | status | logs [SERVICE] | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE] | audit | reconcile"
+USAGE = "usage: python -m deploy.local env [PLACE] | run | up | down | status | logs | dev SERVICE | key EMAIL | mail-test TO | parked | replay [SERVICE [EVENT]] | audit | reconcile"
 INTERRUPTED = 130
 
 
@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
             return down(settings)
         case ["status"]:
             return status(settings)
-        case ["logs", *service]:
-            logs(settings, "".join(service))
+        case ["logs"]:
+            return logs(settings, os.environ)
         case ["dev", service]:
             return dev(settings, service)
         case ["parked" | "replay", *_]:

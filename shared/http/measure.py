@@ -3,6 +3,8 @@
 A route is written as in the code (`/v1/usage/{request_id}`), never as it was asked for.
 """
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Histogram
 from starlette.types import Scope
 
@@ -26,8 +28,21 @@ SECONDS = Histogram(
 
 def route_of(scope: Scope) -> str:
     """One of those that exist in the code, or OTHER."""
-    named = scope["state"].get(ROUTE)
-    return named or getattr(scope.get("route"), "path", None) or OTHER
+    named = scope["state"].get(ROUTE) or getattr(scope.get("route"), "path", None)
+    if named or "endpoint" not in scope:
+        return named or OTHER
+    if scope.get("root_path"):
+        return f"{scope['root_path']}/"
+    return _as_template(scope["path"], scope.get("path_params", {}))
+
+
+def _as_template(path: str, parameters: Mapping[str, object]) -> str:
+    """For routes that the framework does not name: their parameters' values are theirs again, `{key_id}`."""
+    names = {str(value): f"{{{name}}}" for name, value in parameters.items()}
+    segments = path.split("/")
+    if not names.keys() <= set(segments):
+        return OTHER
+    return "/".join(names.get(segment, segment) for segment in segments)
 
 
 def method_of(scope: Scope) -> str:
