@@ -31,9 +31,9 @@ status: ## show the processes and their health
 	@$(INSTALLED)
 	@$(LOCAL) status
 
-logs: ## follow all logs, or one: SERVICE=gateway
+logs: ## follow all logs; SERVICE=gateway, LEVEL=warning, REQUEST=<id>, RAW=1 (JSON), FOLLOW=0, STACK=compose
 	@$(INSTALLED)
-	@$(LOCAL) logs $(if $(SERVICE),"$$SERVICE")
+	@$(LOCAL) logs
 
 dev: ## restart one service on every change of its code: SERVICE=gateway
 	@$(INSTALLED)
@@ -65,13 +65,13 @@ test: ## everything: check, then all tests on real servers
 	@$(MAKE) --no-print-directory check
 	$(VENV)/pytest
 
-parked: ## list the messages that no retry could handle
+parked: ## list the messages that no retry could handle (STACK=compose: of the containers)
 	@$(INSTALLED)
 	@$(LOCAL) parked
 
-replay: ## put parked messages back: all, or one service's: SERVICE=metering
+replay: ## put parked messages back: all, one service's, or one: SERVICE=metering EVENT=<id>
 	@$(INSTALLED)
-	@$(LOCAL) replay $(if $(SERVICE),"$$SERVICE")
+	@$(LOCAL) replay $(if $(SERVICE),"$$SERVICE") $(if $(EVENT),"$$EVENT")
 
 audit: ## check the books of the running system; fails when something differs, or could not be looked at
 	@$(INSTALLED)
