@@ -6,6 +6,7 @@ import pytest
 
 from deploy.local.environments import BackingUrls
 from tests.support.echo_server import echo_server
+from tests.support.otlp_receiver import Collector, running_collector
 from tests.support.person import Person
 from tests.support.stack import Stack, run_stack
 
@@ -21,10 +22,24 @@ def allowed_origin() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def collector() -> Iterator[Collector]:
+    """Where the stories' system sends its traces."""
+    with running_collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="session")
 def stack(
-    backing: BackingUrls, allowed_origin: str, tmp_path_factory: pytest.TempPathFactory
+    backing: BackingUrls,
+    allowed_origin: str,
+    collector: Collector,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
-    settings = {"TRIAL_TOKENS": str(TRIAL_TOKENS), "CORS_ALLOWED_ORIGINS": allowed_origin}
+    settings = {
+        "TRIAL_TOKENS": str(TRIAL_TOKENS),
+        "CORS_ALLOWED_ORIGINS": allowed_origin,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+    }
     with run_stack(tmp_path_factory.mktemp("stack"), backing, settings) as running:
         yield running
 

@@ -8,6 +8,7 @@ import asyncpg
 
 from shared.redis_client import open_redis
 from tests.support.eventually import eventually
+from tests.support.otlp_receiver import Collector
 from tests.support.person import Person
 from tests.support.stack import Stack
 
@@ -46,7 +47,79 @@ async def test_a_page_that_asks_another_service_hands_its_request_id_on(stack: S
     assert any(str(path).endswith("/balance") for path in paths)
 
 
-async def test_no_key_and_no_prompt_is_kept_anywhere(stack: Stack, person: Person) -> None:
+async def test_one_trace_follows_a_request_into_the_ledger(
+    stack: Stack, person: Person, collector: Collector
+) -> None:
+    await person.register()
+    reply = await person.ask(max_tokens=4)
+    request_id = reply.headers["x-request-id"]
+
+    async def all_have_told() -> bool:
+        return {"settle", "post usage"} <= {span.name for span in collector.of_request(request_id)}
+
+    await eventually(all_have_told, within_seconds=10)
+    told = {span.name: span for span in collector.of_request(request_id)}
+    first, settled, posted = told["POST /v1/chat/completions"], told["settle"], told["post usage"]
+    assert [span.service for span in (first, settled, posted)] == ["gateway", "gateway", "metering"]
+    assert settled.parent_id == posted.parent_id == first.span_id
+    assert (
+        first.attributes["promptly.account_id"]
+        == posted.attributes["promptly.account_id"]
+        == person.key[3:11]
+    )
+    batch = next(
+        span for span in collector.spans if span.name == "publish usage" and first.span_id in span.links
+    )
+    assert batch.service == "gateway"
+    assert posted.links == {batch.span_id}
+    handled = next(span for span in collector.spans if span.parent_id == batch.span_id)
+    assert (handled.service, handled.name) == ("metering", "handle gateway.usage_recorded.v1")
+
+
+async def test_one_trace_follows_a_registration_to_its_mail(
+    stack: Stack, person: Person, collector: Collector
+) -> None:
+    request_id = (await person.register()).headers["x-request-id"]
+    wanted = {
+        ("accounts", "POST /register"),
+        ("metering", "handle accounts.account_registered.v1"),
+        ("notifier", "handle accounts.key_issued.v1"),
+        ("notifier", "mail"),
+    }
+
+    async def all_have_told() -> bool:
+        assert wanted - {(span.service, span.name) for span in collector.of_request(request_id)} == set()
+        return True
+
+    await eventually(all_have_told, within_seconds=10)
+
+
+async def test_each_log_line_of_a_request_and_of_its_messages_has_the_same_ids(
+    stack: Stack, person: Person
+) -> None:
+    await person.register()
+    asked = (await person.ask(max_tokens=4)).headers["x-request-id"]
+    registered = (await person.register()).headers["x-request-id"]
+
+    async def everybody_told() -> bool:
+        return bool(lines_of(stack, "notifier", "message_processed", registered))
+
+    await eventually(everybody_told, within_seconds=5)
+    [request] = lines_of(stack, "gateway", "request", asked)
+    [message, *_] = lines_of(stack, "notifier", "message_processed", registered)
+    for line, request_id in ((request, asked), (message, registered)):
+        assert line["trace_id"] == request_id.replace("-", "")
+        assert line["account_id"] == person.key[3:11]
+
+
+def lines_of(stack: Stack, service: str, event: str, request_id: str) -> list[dict[str, object]]:
+    lines = log_lines(stack, service)
+    return [line for line in lines if (line.get("event"), line.get("request_id")) == (event, request_id)]
+
+
+async def test_no_key_and_no_prompt_is_kept_anywhere(
+    stack: Stack, person: Person, collector: Collector
+) -> None:
     await person.register()
     question = [{"role": "user", "content": f"Repeat: {CANARY}"}]
     answer = await person.ask(messages=question, max_tokens=8)
@@ -66,7 +139,9 @@ async def test_no_key_and_no_prompt_is_kept_anywhere(stack: Stack, person: Perso
         **everything_logged(stack),
         **await everything_in_postgres(stack),
         **await everything_in_redis(stack),
+        "spans": b"".join(collector.bodies).decode("latin-1"),
     }
+    assert person.address not in places["spans"]
     assert len(places) > 20
     assert {name for name, text in places.items() for secret in secrets if secret in text} == set()
 
