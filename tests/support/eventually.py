@@ -7,9 +7,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
+PATIENCE_SECONDS = 15.0
+"""For what must come true and promises no time: a machine that does other things too may be slow. A test whose
+subject is a time names it."""
 
 
-async def eventually(predicate: Callable[[], Awaitable[T]], within_seconds: float = 5.0) -> T:
+async def eventually(predicate: Callable[[], Awaitable[T]], within_seconds: float = PATIENCE_SECONDS) -> T:
     """The first truthy result of the predicate; TimeoutError names it when there is none in time.
 
     A predicate may raise AssertionError to say "not yet"; the last one is the cause of the TimeoutError.

@@ -19,6 +19,7 @@ from deploy.local.processes import ProcessSpec, start, wait_ready
 from deploy.local.servers import postgres
 from deploy.local.settings import ROOT
 from deploy.local.state import ProcessRecord
+from tests.support.leftovers import own_postgres
 from tests.support.newcomers import Newcomer, register
 from tests.support.paced_upstream import UpstreamLog
 from tests.support.stack import Stack, run_stack
@@ -81,7 +82,10 @@ def run_fleet(folder: Path) -> Iterator[Fleet]:
     model = start(_model(folder, port, log.path), marker=folder)
     try:
         wait_ready(model)
-        with run_stack(folder / "system", None, settings) as stack:
+        with (
+            own_postgres(folder / "system" / "postgres"),
+            run_stack(folder / "system", None, settings) as stack,
+        ):
             more = [_another(stack, name) for name in GATEWAYS[1:]]
             stack.live.supervisor.start_stage("more gateways", more)
             yield Fleet(stack, log)

@@ -13,6 +13,7 @@ from testcontainers.core.container import DockerContainer
 
 from deploy.local import probes
 from deploy.local.servers.redis import DURABLE
+from tests.support.leftovers import LABEL, own_name
 
 PASSWORD = "test"
 START_SECONDS = 120.0
@@ -46,7 +47,7 @@ def rabbitmq() -> Iterator[str]:
 @contextmanager
 def _running(container: DockerContainer, port: int) -> Iterator[str]:
     """Its address as seen from here. Stopped here, also on failure."""
-    container.with_exposed_ports(port)
+    container.with_exposed_ports(port).with_kwargs(labels={LABEL: own_name()})
     try:
         container.start()
         yield f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"

@@ -1,9 +1,7 @@
 """The servers as local processes, by the launchers that `make run` uses. Each generator yields a URL."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from deploy.local import processes
 from deploy.local.ports import free_port
@@ -11,6 +9,7 @@ from deploy.local.processes import ProcessSpec
 from deploy.local.servers import postgres as postgres_server
 from deploy.local.servers import rabbitmq as rabbitmq_server
 from deploy.local.servers import redis as redis_server
+from tests.support.leftovers import own_folder
 
 PASSWORD = "test"
 # Nothing in a test outlives the machine's power.
@@ -18,8 +17,8 @@ THROW_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 
 
 def postgres() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="promptly-test-") as folder:
-        home, port = Path(folder) / "postgres", free_port()
+    with own_folder() as folder:
+        home, port = folder / "postgres", free_port()
         try:
             spec = postgres_server.prepare(home, port=port, password=PASSWORD, options=THROW_AWAY)
             with _running(spec):
@@ -29,18 +28,18 @@ def postgres() -> Iterator[str]:
 
 
 def redis() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="promptly-test-") as folder:
+    with own_folder() as folder:
         port = free_port()
-        with _running(redis_server.prepare(Path(folder) / "redis", port=port, password=PASSWORD)):
+        with _running(redis_server.prepare(folder / "redis", port=port, password=PASSWORD)):
             yield redis_server.url(port, PASSWORD)
 
 
 def rabbitmq() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="promptly-test-") as folder:
+    with own_folder() as folder:
         ports = rabbitmq_server.RabbitPorts(
             amqp=free_port(), distribution=free_port(), port_mapper=free_port()
         )
-        specs = rabbitmq_server.prepare(Path(folder) / "rabbitmq", ports=ports, password=PASSWORD)
+        specs = rabbitmq_server.prepare(folder / "rabbitmq", ports=ports, password=PASSWORD)
         with _running(*specs):
             yield rabbitmq_server.url(ports.amqp, PASSWORD)
 

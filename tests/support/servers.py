@@ -4,6 +4,7 @@ TEST_SERVERS=containers or local forces one of the two; TEST_POSTGRES_URL, TEST_
 TEST_AMQP_URL name running servers instead. A server that cannot be had is an error, never a skip."""
 
 import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 
 from deploy.database.bootstrap import ROLES, bootstrap, url_of
 from shared.migrations import migrate
+from tests.support.leftovers import remove_left_containers, remove_left_folders
 from tests.support.server_choice import Servers, choose_servers, run_postgres, run_rabbitmq, run_redis
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +35,11 @@ DatabaseFactory = Callable[[str], Awaitable[ServiceDatabase]]
 
 @pytest.fixture(scope="session")
 def servers() -> Servers:
-    return choose_servers(os.environ)
+    chosen = choose_servers(os.environ)
+    remove_left_folders(Path(tempfile.gettempdir()))
+    if chosen is Servers.CONTAINERS:
+        remove_left_containers()
+    return chosen
 
 
 @pytest.fixture(scope="session")

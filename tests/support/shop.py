@@ -22,7 +22,7 @@ from deploy.local.fakes.stripe_store import Thing
 from services.billing.app import build_app
 from services.billing.settings import BillingSettings
 from tests.support.billing_neighbours import ADMIN_KEY, Customer, Neighbours
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE_SECONDS, eventually
 from tests.support.in_process import loopback_socket, serving, url_of
 from tests.support.servers import DatabaseFactory
 
@@ -90,7 +90,9 @@ class Shop:
         reply = await self.client.get(path, headers=INTERNAL)
         return next(each for each in reply.json()["purchases"] if each["purchase_id"] == bought.purchase_id)
 
-    async def becomes(self, bought: Bought, state: str, within_seconds: float = 5.0) -> dict[str, Any]:
+    async def becomes(
+        self, bought: Bought, state: str, within_seconds: float = PATIENCE_SECONDS
+    ) -> dict[str, Any]:
         """The purchase, once it is in that state and no event waits."""
 
         async def is_so() -> dict[str, Any]:

@@ -57,6 +57,7 @@ async def shows(redis: Redis, available: int) -> bool:
     return view is not None and view.available == available
 
 
+@pytest.mark.timing
 async def test_what_is_given_in_sql_can_be_spent_within_a_second(
     gateway: asyncpg.Connection, redis: Redis
 ) -> None:

@@ -78,6 +78,7 @@ async def test_a_rotated_key_works_beside_its_successor_until_the_grace_is_over(
     assert (await accounts.record_of(old))["expires_at"] == str(round(ends_at.timestamp() * 1000))
 
 
+@pytest.mark.timing
 async def test_without_grace_the_old_key_ends_within_a_second(accounts: Accounts) -> None:
     old = await accounts.new_key("now@example.com")
     await change(accounts, old, await id_of(accounts, old), "rotate", hours="0")

@@ -97,6 +97,7 @@ async def test_a_link_lies_nowhere_in_clear(confirming: Accounts) -> None:
         assert token not in str(await confirming.database.fetch(f"SELECT t::text FROM {table} t"))  # noqa: S608
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("recovery", ["immediate", "confirm"])
 async def test_new_and_known_addresses_are_answered_equally_fast(
     settings_with: SettingsFactory, redis: Redis, recovery: str

@@ -53,6 +53,7 @@ async def amqp_line(amqp_url: str) -> AsyncIterator[TcpProxy]:
         yield line
 
 
+@pytest.mark.timing
 async def test_it_ends_a_stream_in_an_error_frame_and_charges_what_was_delivered(
     gateway: httpx.AsyncClient,
     account: Account,
@@ -124,6 +125,7 @@ async def test_what_waits_for_its_turn_is_401_and_costs_nothing(
     assert len(upstream.generations) == 1
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("lose", LOSSES, ids=lambda loss: loss.__name__)
 async def test_a_redis_that_was_lost_after_it_ends_streams_all_the_same(
     lose: Loss, start_surrounding: SurroundingFactory, amqp_line: TcpProxy, upstream: StandInUpstream

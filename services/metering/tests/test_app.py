@@ -182,7 +182,7 @@ async def test_what_another_replica_left_unmirrored_is_mirrored_within_seconds(
     """Committed by a process that died before its pass: nobody kicks, the schedule finds it."""
     account_id = await books.open_account()
 
-    await eventually(partial(gateway.shows, account_id, 1000))
+    await eventually(partial(gateway.shows, account_id, 1000), within_seconds=5)
 
 
 async def test_it_refuses_a_schema_that_it_does_not_know(

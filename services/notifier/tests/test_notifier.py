@@ -49,6 +49,7 @@ async def state_of(schema: ServiceDatabase, issued: Issued) -> str | None:
         await connection.close()
 
 
+@pytest.mark.timing
 async def test_a_key_mail_leaves_within_two_seconds(schema: ServiceDatabase, amqp_url: str) -> None:
     issued = issue_key()
     async with (
@@ -60,6 +61,7 @@ async def test_a_key_mail_leaves_within_two_seconds(schema: ServiceDatabase, amq
         await arrival(mailbox, issued)
 
 
+@pytest.mark.timing
 async def test_a_recipient_whose_server_stalls_holds_back_nobody_else(
     schema: ServiceDatabase, amqp_url: str
 ) -> None:

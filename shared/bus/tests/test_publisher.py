@@ -108,6 +108,7 @@ async def test_a_lost_confirm_is_not_reported_as_published_and_does_not_hang(
     await eventually(lambda: corner.has(corner.work, 2))
 
 
+@pytest.mark.timing
 async def test_a_dead_broker_is_noticed_at_once(distant: Publisher, line: TcpProxy) -> None:
     await distant.publish([event()])
     await line.cut()
