@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV := .venv/bin
+# Of the tests: most of their time is waiting, so more than cores.
+WORKERS ?= 3
 INSTALL := $(PYTHON) -m deploy.local.install
 LOCAL := exec $(VENV)/python -m deploy.local
 # Standard library only: a host of containers needs nothing but Python and docker.
@@ -63,7 +65,7 @@ check: ## format, lint, types, architecture and structure
 test: ## everything: check, then all tests on real servers
 	@$(INSTALL) test
 	@$(MAKE) --no-print-directory check
-	$(VENV)/pytest
+	$(VENV)/pytest -n $(WORKERS) -m "not timing"; others=$$?; $(VENV)/pytest -m timing && exit $$others
 
 parked: ## list the messages that no retry could handle (STACK=compose: of the containers)
 	@$(INSTALLED)
