@@ -35,13 +35,16 @@ class Explained:
         return cast("Pool", self)
 
     async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        await self.execute(statement, *arguments)
+        return list(await self.connection.fetch(statement, *arguments))
+
+    async def execute(self, statement: str, *arguments: object) -> None:
         explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}"
         [plan] = json.loads(await self.connection.fetchval(explain, *arguments))
         nodes = list(_nodes(plan["Plan"]))
         self.scans = [_scan(node) for node in nodes if node["Node Type"] in SCANS]
         sorts = [node["Plans"][0] for node in nodes if "Sort" in node["Node Type"]]
         self.rows_sorted = max((_rows(each) for each in sorts), default=0)
-        return list(await self.connection.fetch(statement, *arguments))
 
     def rows_read(self, *how: str) -> int:
         return sum(scan.rows_read for scan in self.scans if not how or scan.how in how)

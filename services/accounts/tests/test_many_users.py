@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from services.accounts.adapters import accounts_postgres as accounts
 from services.accounts.adapters import users_postgres as users
 from services.accounts.domain.users import MATCHES_MAX, ROWS_PER_PAGE, SortBy, User, UserQuery, stretch_of
+from shared.clock import utc_now
+from shared.outbox import PUBLISHED_KEPT
 from tests.support.explained import Explained
 from tests.support.servers import DatabaseFactory
 
@@ -15,6 +18,12 @@ PEOPLE = """
     INSERT INTO accounts (account_id, email, created_at, registered_at)
     SELECT lpad(n::text, 8, '0'), 'user.' || n || '@company-' || n % 997 || '.example', now(), now()
     FROM generate_series(1, 100000) n
+"""
+EVENTS_COUNT = 20_000
+EVENTS = """
+    INSERT INTO outbox (id, type, subject, body, published_at)
+    SELECT gen_random_uuid(), 'accounts.key_issued.v1', lpad(n::text, 8, '0'), '{}', now()
+    FROM generate_series(5001, 25000) n
 """
 LAST_PAGE = USERS // ROWS_PER_PAGE
 
@@ -89,3 +98,19 @@ async def test_a_search_reads_what_it_finds(
 async def test_nothing_in_a_search_stands_for_anything_else(many: asyncpg.Connection) -> None:
     for text in ("user_1@", "user%1@", "\\"):
         assert await users.search(Explained(many).as_pool(), text, limit=1) == []
+
+
+async def test_what_an_erased_account_said_is_found_among_all_that_others_did(
+    many: asyncpg.Connection,
+) -> None:
+    """Looked for every few seconds, for as long as an outbox keeps what it published."""
+    now = utc_now()
+    erase = "UPDATE accounts SET email = NULL, deleted_at = $1 WHERE user_id BETWEEN $2 AND $3"
+    await many.execute(erase, now - PUBLISHED_KEPT, 1, 5_000)
+    await many.execute(erase, now, 5_001, 5_003)
+    await many.execute(EVENTS)
+    explained = Explained(many)
+    await accounts.forget_events_of_erased(explained.as_pool(), since=now)
+    assert explained.rows_read("Seq Scan") == 0
+    assert explained.rows_read() <= 100
+    assert await many.fetchval("SELECT count(*) FROM outbox") == EVENTS_COUNT - 3
