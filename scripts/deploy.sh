@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# deploy.sh FOLDER COMMIT PORT: the checkout in FOLDER goes to COMMIT (or a tag) and its containers follow; its health and
+# the smoke test decide. An earlier commit is the way back: what migrations added does not trouble it.
+set -euo pipefail
+
+folder=${1:?FOLDER} commit=${2:?COMMIT} port=${3:?PORT}
+HEALTH_SECONDS=${HEALTH_SECONDS:-120}
+say() { echo "== $*"; }
+stop() { echo "$*" >&2; exit 1; }
+failed() {
+  docker compose ps || true
+  stop "$1 The way back: scripts/deploy.sh $folder $before $port"
+}
+
+main() {
+  [[ $commit =~ ^([0-9a-f]{40}|v[0-9]+\.[0-9]+\.[0-9]+)$ ]] || stop "COMMIT is 40 hexadecimal digits, or a tag such as v1.4.0."
+  [[ $port =~ ^[0-9]{1,5}$ ]] || stop "PORT is a number."
+  cd "$folder" || stop "There is no checkout in $folder (docs/operations/deploy.md)."
+  exec 9>.git/deploy.lock
+  flock --nonblock 9 || stop "Another deployment runs in $folder."
+
+  before=$(git rev-parse HEAD)
+  [[ -z $(git status --porcelain --untracked-files=no) ]] || stop "$folder has changes that are in no commit: look at them first."
+  if [[ -n $(docker compose ps --quiet --status running db 2>/dev/null) ]]; then
+    say "backup"
+    STACK=compose python3 -m deploy.operations backup || stop "The backup failed; nothing was changed."
+  fi
+
+  git fetch --quiet --tags origin
+  git checkout --quiet --detach "$commit^{commit}" || stop "$commit is not in the repository."
+  PROMPTLY_VERSION=$(git describe --tags --always)
+  export PROMPTLY_VERSION
+  say "$folder: ${before:0:12} -> $(git rev-parse --short=12 HEAD) ($PROMPTLY_VERSION)"
+
+  say "containers"
+  docker compose up --build -d --remove-orphans || failed "The containers did not start."
+
+  say "health"
+  began=$SECONDS
+  until curl --fail --silent --output /dev/null --max-time 5 "http://127.0.0.1:$port/health"; do
+    ((SECONDS - began < HEALTH_SECONDS)) || failed "http://127.0.0.1:$port/health did not answer within $HEALTH_SECONDS s."
+    sleep 1
+  done
+  say "smoke test"
+  python3 scripts/smoke-test.py --url "http://127.0.0.1:$port" --skip-rate-limit || failed "The smoke test failed."
+  say "$PROMPTLY_VERSION runs"
+}
+
+main </dev/null # this script may itself come over standard input
