@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.watched_page import WatchedPage, watched
+from tests.support.broker_disk import files_on_disk
 from tests.support.eventually import eventually
 from tests.support.person import Person
 from tests.support.search_everywhere import places_of
@@ -34,6 +35,8 @@ async def test_everything_that_an_operator_does_to_a_user(
     await blocks_and_unblocks(panel, person)
     await mails_a_new_key(panel, person)
     assert await places_of_address(person, stack)
+    assert files_on_disk(person.key[3:11], stack.backing.amqp)
+    assert not files_on_disk(person.address, stack.backing.amqp)
     await deletes(panel, person)
     await is_forgotten_everywhere(person, stack)
     await expect_every_action_in_the_log(panel)
@@ -100,6 +103,7 @@ async def places_of_address(person: Person, stack: Stack) -> list[str]:
         person.address,
         postgres_url=stack.backing.postgres,
         redis_url=stack.backing.redis,
+        amqp_url=stack.backing.amqp,
         logs=stack.log("accounts").parent,
     )
 

@@ -1,17 +1,20 @@
-"""Looks for a text in everything that the system keeps: tables of all schemas, Redis, log files."""
+"""Looks for a text in everything that the system keeps: tables of all schemas, Redis, the broker's disk, log files."""
 
 from pathlib import Path
 
 import asyncpg
 from redis.asyncio import Redis
 
+from tests.support.broker_disk import files_on_disk
+
 SCHEMAS = ("accounts", "metering", "billing", "notifier")
 
 
-async def places_of(text: str, *, postgres_url: str, redis_url: str, logs: Path) -> list[str]:
+async def places_of(text: str, *, postgres_url: str, redis_url: str, amqp_url: str, logs: Path) -> list[str]:
     return [
         *await _tables(text, postgres_url),
         *await _redis_names(text, redis_url),
+        *(f"rabbitmq: {name}" for name in files_on_disk(text, amqp_url)),
         *_files(text, logs),
     ]
 
