@@ -28,7 +28,7 @@ USER promptly
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # A bare socket: each check starts an interpreter, and urllib would cost it five times as much.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=5 \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=5 \
     CMD ["python3", "-IS", "-c", "import socket as s; c = s.create_connection(('127.0.0.1', 8000), 2); c.sendall(b'GET /health HTTP/1.0\\r\\n\\r\\n'); assert b' 200 ' in c.recv(64)"]
 ENTRYPOINT ["sh", "-c", "exec python3 -m services.$SERVICE \"$@\"", "service"]
 

@@ -6,13 +6,14 @@ VENV := .venv/bin
 # Of the tests: most of their time is waiting, so more than cores.
 WORKERS ?= 3
 INSTALL := $(PYTHON) -m deploy.local.install
+export STACK
 LOCAL := exec $(VENV)/python -m deploy.local
 # Standard library only: a host of containers needs nothing but Python and docker.
 OPERATIONS := $(if $(wildcard $(VENV)/python),$(VENV)/python,$(PYTHON)) -m deploy.operations
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile migrate backup restore backups smoke lock
+.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile migrate backup restore backups smoke chaos bench bench-metering bench-pages lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +22,8 @@ run: ## start everything in the foreground; Ctrl-C stops it
 	@$(INSTALL) run
 	@$(LOCAL) run
 
-up: ## start everything in the background
-	@$(INSTALL) run
+up: ## start everything in the background; STACK=compose: in containers (as down, status, key, logs, ...)
+	@$(INSTALL) $(if $(filter compose,$(STACK)),compose,run)
 	@$(LOCAL) up
 
 down: ## stop what `make up` started
@@ -41,9 +42,9 @@ dev: ## restart one service on every change of its code: SERVICE=gateway
 	@$(INSTALLED)
 	@$(LOCAL) dev "$$SERVICE"
 
-env: ## write .env from .env.template, with fresh secrets
+env: ## write .env from .env.template, with fresh secrets; what is known of a place: FOR=staging
 	@$(INSTALL) check
-	@$(LOCAL) env
+	@$(LOCAL) env $(FOR)
 
 key: ## register an address and print its key: EMAIL=you@example.com
 	@$(INSTALLED)
@@ -98,9 +99,22 @@ restore: ## put one back into an empty system: FROM=backups/...; over a filled o
 smoke: ## try the running system from outside: ARGS="--url https://... --verbose"
 	@$(OPERATIONS) smoke $(ARGS)
 
+chaos: ## break the running system on purpose: EXPERIMENT=E3 SEED=7 SEEDS=3 SOAK=30m; REPORT=1 writes docs/reliability.md
+	@$(INSTALL) check
+	$(VENV)/python -m tests.chaos $(if $(REPORT),report,$(or $(EXPERIMENT),all)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(SEEDS),--seeds $(SEEDS)) $(if $(SOAK),--soak $(SOAK))
+
+bench: ## the gateway beside bare nginx (and PEERS=litellm,portkey); ARGS=--quick, UPDATE=docs
+	@$(INSTALL) check
+	@$(VENV)/python -m bench.gateway $(ARGS) $(if $(PEERS),--peers $(PEERS)) $(if $(UPDATE),--update-docs)
+
 bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
 	@$(INSTALL) check
 	$(VENV)/python -m bench.metering
+
+bench-pages: ## the dashboard and the operator's pages at 100,000 users and 10 million usage rows; ARGS="--folder DIR" keeps the rows
+	@$(INSTALL) check
+	$(VENV)/python -m bench.pages $(ARGS)
 
 SERVICES := --extra gateway --extra accounts --extra metering --extra billing --extra notifier --extra local
 COMPILE := $(VENV)/uv --system-certs pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -6,6 +6,7 @@ import sys
 
 from deploy.local.commands.audit import audit
 from deploy.local.commands.bus import bus
+from deploy.local.commands.composed import composed, is_composed
 from deploy.local.commands.dev import dev
 from deploy.local.commands.down import down
 from deploy.local.commands.env import env
@@ -27,6 +28,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["env"]:
         return env(ROOT, *arguments[1:])
     settings = load_settings(os.environ)
+    if is_composed(arguments[0] if arguments else "", os.environ):
+        return composed(settings, *arguments)
     match arguments:
         case ["run"]:
             return run(settings, how_to_stop="Ctrl-C")

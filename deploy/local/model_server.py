@@ -47,13 +47,13 @@ def cached_model() -> Path:
     return target
 
 
-def serve(model: Path, port: int, api_key: str) -> None:
+def serve(model: Path, host: str, port: int, api_key: str) -> None:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.model_alias = {model.name}
-    params.hostnames = ["127.0.0.1"]
+    params.hostnames = [host]
     params.port = port
     params.api_keys = [api_key]
     params.cpuparams.n_threads = THREADS
@@ -76,7 +76,10 @@ def serve(model: Path, port: int, api_key: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    serve(cached_model(), parser.parse_args().port, os.environ["LLAMA_API_KEY"])
+    # Containers reach this machine at another address, often 172.17.0.1.
+    parser.add_argument("--host", default="127.0.0.1")
+    chosen = parser.parse_args()
+    serve(cached_model(), chosen.host, chosen.port, os.environ["LLAMA_API_KEY"])
 
 
 if __name__ == "__main__":

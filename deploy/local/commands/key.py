@@ -3,6 +3,7 @@
 import re
 import sys
 import time
+from collections.abc import Callable
 from email.utils import getaddresses
 from pathlib import Path
 
@@ -18,26 +19,32 @@ KEY = re.compile(r"\bsk-[0-9A-Za-z]{44,}\b")
 MAIL_SECONDS = 30.0
 POLL_SECONDS = 0.1
 REQUEST_SECONDS = 15.0
+Mails = Callable[[], list[Path]]
 
 
 def key(settings: LocalSettings, email: str) -> int:
     """Raises LocalFailure; standard output then stays empty."""
-    if "@" not in email:
-        raise LocalFailure("Give the address to register: `make key EMAIL=you@example.com`.")
     state = find_state(settings.local_dir / folder.STATE)
     if state is None:
         raise LocalFailure(
             f"Nothing runs in {settings.local_dir}: `make up` or `make run` starts the system."
         )
     mails = Path(state.mails)
-    seen = set(list_mails(mails))
-    _register(state.edge_url, email)
-    print(f"Registered {email}, waiting for the mail ...", file=sys.stderr)
-    print(_wait_for_key(mails, seen, email))
+    print(register(state.edge_url, email, lambda: list_mails(mails)))
     return 0
 
 
-def _register(url: str, email: str) -> None:
+def register(url: str, email: str, mails: Mails) -> str:
+    """The key that was mailed. `mails` are the files that have come by now."""
+    if "@" not in email:
+        raise LocalFailure("Give the address to register: `make key EMAIL=you@example.com`.")
+    seen = {path.name for path in mails()}
+    _post(url, email)
+    print(f"Registered {email}, waiting for the mail ...", file=sys.stderr)
+    return _wait_for_key(mails, seen, email)
+
+
+def _post(url: str, email: str) -> None:
     try:
         reply = httpx.post(f"{url}/register", data={"email": email}, timeout=REQUEST_SECONDS)
     except httpx.HTTPError as error:
@@ -50,11 +57,11 @@ def _register(url: str, email: str) -> None:
         raise LocalFailure(f"The registration of {email} was refused with status {reply.status_code}.")
 
 
-def _wait_for_key(mails: Path, seen: set[Path], email: str) -> str:
+def _wait_for_key(mails: Mails, seen: set[str], email: str) -> str:
     deadline = time.monotonic() + MAIL_SECONDS
     while time.monotonic() < deadline:
-        for path in list_mails(mails):
-            if path not in seen and (found := find_key(path, email)):
+        for path in mails():
+            if path.name not in seen and (found := find_key(path, email)):
                 return found
         time.sleep(POLL_SECONDS)
     raise LocalFailure(
