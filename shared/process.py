@@ -14,14 +14,15 @@ from fastapi import FastAPI
 from pydantic_settings import BaseSettings
 
 from shared import logging
+from shared.http.draining import DrainingServer
 from shared.http.metrics import tell_build
 from shared.http.waiting_room import WaitingRoom
 from shared.setting_values import PostgresUrl
 from shared.settings import ServiceSettings, load
 from shared.tracing import spans
 
-GRACEFUL_SHUTDOWN_SECONDS = 25
-"""Running streams may finish; less than the 30 s after which supervisors kill."""
+GRACEFUL_SHUTDOWN_SECONDS = 24
+"""Running streams may finish; with the rest of leaving less than the 30 s after which supervisors kill."""
 CONNECTIONS_BACKLOG = 2048
 
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
@@ -56,8 +57,9 @@ def main(
 def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], FastAPI]) -> None:
     logging.configure(service, settings.log_level)
     tell_build(service, settings.promptly_version)
+    room = WaitingRoom(partial(build_app, settings))
     config = uvicorn.Config(
-        WaitingRoom(partial(build_app, settings)),
+        room,
         host=settings.listen_host,
         port=settings.listen_port,
         loop="uvloop",
@@ -70,7 +72,7 @@ def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], F
         backlog=CONNECTIONS_BACKLOG,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = DrainingServer(config, room)
     with _traced(service, settings):
         server.run()
     if not server.started:

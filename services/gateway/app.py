@@ -64,7 +64,7 @@ GENERATING: dict[str, Parse] = {
     "/v1/embeddings": parse_embedding_request,
 }
 DRAIN_TIMEOUT_SECONDS = 3.0
-"""For whole calls and settlements, after uvicorn's own 25 s for streams: supervisors kill after 30."""
+"""For whole calls and settlements, after the 24 s for streams (shared.process): supervisors kill after 30."""
 FLUSH_TIMEOUT_SECONDS = 1.5
 """What is not published then stays in Redis, for the other gateways or the next start."""
 

@@ -2,6 +2,7 @@
 
 Until the app has started, `/health` is 200 (the process lives), `/ready` is 503 and names what is missing, and
 everything else is 503 with `Retry-After`. When all is there at once, nothing is served before it has started.
+Once it is leaving, `/ready` is 503 and each answer closes its connection.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from shared.errors import Kind, PartMissing
 from shared.http.errors import error_body
@@ -34,10 +35,17 @@ class WaitingRoom:
         self._missing: PartMissing | None = None
         self._tried = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._is_leaving = False
+
+    def leave(self) -> None:
+        """From now on nobody should come; who is here is served to the end."""
+        self._is_leaving = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
+        elif self._is_leaving and scope["type"] == "http":
+            await self._serve_the_last(scope, receive, _closing(send))
         elif self._app is not None:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
@@ -80,6 +88,14 @@ class WaitingRoom:
         self._missing = missing
         self._tried.set()
 
+    async def _serve_the_last(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._app is None:
+            await self._turn_away(scope["path"], send)
+        elif scope["path"] == "/ready":
+            await _send(send, 503, {"status": "not ready", "missing": ["stopping"]})
+        else:
+            await self._app(scope, receive, send)
+
     async def _turn_away(self, path: str, send: Send) -> None:
         if path == "/health":
             await _send(send, 200, {"status": "ok"})
@@ -94,6 +110,15 @@ class WaitingRoom:
             return
         log.error("service_crashed", exc_info=living.exception())
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _closing(send: Send) -> Send:
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return send_and_close
 
 
 async def _send(send: Send, status: int, content: dict[str, Any]) -> None:

@@ -22,7 +22,12 @@ jobs:
 
 
 def schema(*paths: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows", *map(str, paths)]
+    command: list[str] = [
+        str(BIN / "check-jsonschema"),
+        "--builtin-schema",
+        "vendor.github-workflows",
+        *map(str, paths),
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -33,7 +38,6 @@ def audit(*paths: Path) -> subprocess.CompletedProcess[str]:
         "--no-progress",
         "--config",
         ROOT / ".github" / "zizmor.yml",
-        *paths,
     ]
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("GH_", "GITHUB_"))

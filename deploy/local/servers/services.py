@@ -21,5 +21,5 @@ def prepare(root: Path, logs: Path, name: str, *, port: int, environment: Mappin
         missing=lambda: probes.missing_parts(port),
         port=port,
         environment={**environment, "LISTEN_HOST": "127.0.0.1", "LISTEN_PORT": str(port)},
-        stop_seconds=30,  # a service lets running streams finish for 25 s
+        stop_seconds=30,  # a service lets running streams finish for 24 s
     )
