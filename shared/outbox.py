@@ -71,6 +71,19 @@ async def add(
     return envelope.id
 
 
+async def publish_again(database_url: str) -> int:
+    """For a broker that lost what it had confirmed: everything that is kept goes out once more, by whichever relay
+    runs, and inboxes absorb what had arrived. Returns how many."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        status = await connection.execute(
+            "UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL"
+        )
+    finally:
+        await connection.close()
+    return int(status.removeprefix("UPDATE "))
+
+
 class OutboxRelay:
     """Publishes what is unpublished, in the order of the ids. Of a service's replicas the one that holds the
     advisory lock relays a batch; the others come again at the next poll."""

@@ -1,4 +1,4 @@
-"""What `python -m services.<name>` does: serve, or apply this service's migrations and end."""
+"""What `python -m services.<name>` does: serve; or apply this service's migrations, or publish its events again."""
 
 import asyncio
 import sys
@@ -29,6 +29,12 @@ SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 log = structlog.get_logger()
 
 
+class ReplaySettings(BaseSettings):
+    """The runtime role's connection, by itself: nothing else is needed."""
+
+    database_url: PostgresUrl
+
+
 class MigrationSettings(BaseSettings):
     """The owner role's connection, known only to the migration step."""
 
@@ -41,15 +47,18 @@ def main(
     build_app: Callable[[SettingsT], FastAPI],
     migrations_folder: Path | None = None,
 ) -> None:
-    """Serve until SIGTERM; with the argument `migrate`, bring the schema up to date instead."""
+    """Serve until SIGTERM; with the argument `migrate`, bring the schema up to date instead; with `replay`, publish
+    again what the outbox keeps."""
     match sys.argv[1:]:
         case []:
             _serve(service, load(settings_class), build_app)
         case ["migrate"] if migrations_folder is not None:
             _migrate(service, migrations_folder)
+        case ["replay"] if migrations_folder is not None:
+            _replay(service)
         case _:
             sys.stderr.write(
-                f"usage: python -m services.{service}{' [migrate]' if migrations_folder else ''}\n"
+                f"usage: python -m services.{service}{' [migrate|replay]' if migrations_folder else ''}\n"
             )
             raise SystemExit(2)
 
@@ -100,3 +109,14 @@ def _migrate(service: str, folder: Path) -> None:
         sys.stderr.write(f"{service}: {error}\n")
         raise SystemExit(1) from error
     log.info("migrations_applied", names=applied)
+
+
+def _replay(service: str) -> None:
+    from shared.outbox import POSTGRES_ERRORS, publish_again  # asyncpg, as above
+
+    try:
+        events = asyncio.run(publish_again(load(ReplaySettings).database_url))
+    except POSTGRES_ERRORS as error:
+        sys.stderr.write(f"{service}: {error}\n")
+        raise SystemExit(1) from error
+    sys.stdout.write(f"{events} events are published again\n")

@@ -28,6 +28,10 @@ IN_FLIGHT_MAX = 200
 DECLARE_TIMEOUT_SECONDS = 30.0
 """Creating all quorum queues on an empty broker takes seconds; finding them there, milliseconds."""
 
+DECLARED_AGAIN_AFTER_SECONDS = 30.0
+"""An event that reaches one of its two queues is confirmed like any other: a binding that somebody removed shows
+nowhere. So what should exist is made again now and then, as part of publishing."""
+
 Headers = Mapping[str, str | int]
 
 log = structlog.get_logger()
@@ -46,6 +50,11 @@ class _Outlet:
     channel: AbstractChannel
     events: AbstractExchange
     queues: AbstractExchange
+    declared_at: float
+
+    @property
+    def is_good(self) -> bool:
+        return not self.channel.is_closed and _now() < self.declared_at + DECLARED_AGAIN_AFTER_SECONDS
 
 
 class Publisher:
@@ -110,8 +119,9 @@ class Publisher:
 
     async def _open_outlet(self) -> _Outlet:
         """Declares everything first, also what was deleted meanwhile, so that an event finds its queues."""
-        if self._outlet is not None and not self._outlet.channel.is_closed:
+        if self._outlet is not None and self._outlet.is_good:
             return self._outlet
+        await self._discard_outlet()
         channel = await self._connection.open_channel()
         try:
             async with asyncio.timeout(DECLARE_TIMEOUT_SECONDS):
@@ -122,13 +132,17 @@ class Publisher:
             if isinstance(error, BROKER_ERRORS):
                 raise BrokerUnavailable(f"The queues cannot be declared ({type(error).__name__}).") from error
             raise
-        self._outlet = _Outlet(channel, events, channel.default_exchange)
+        self._outlet = _Outlet(channel, events, channel.default_exchange, _now())
         return self._outlet
 
     async def _discard_outlet(self) -> None:
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             await close_channel(outlet.channel)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def message_of(envelope: Envelope, headers: Headers | None = None) -> Message:

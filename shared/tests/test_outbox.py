@@ -21,6 +21,7 @@ from tests.support.outbox import (
     unpublished_count,
     write_row,
 )
+from tests.support.servers import ServiceDatabase
 
 
 async def test_a_committed_event_is_published_as_it_was_written(
@@ -135,3 +136,17 @@ async def test_rows_published_long_ago_are_pruned_and_unpublished_ones_never(
 
     async with relaying(pool, publisher):
         await eventually(only_the_old_one_is_gone)
+
+
+async def test_what_the_broker_lost_after_its_confirm_can_be_published_again(
+    pool: Pool, publisher: Publisher, corner: Corner, billing: ServiceDatabase
+) -> None:
+    async with relaying(pool, publisher):
+        event_id = await commit_event(pool)
+        await eventually(lambda: all_published(pool))
+        await corner.delete_queue(corner.work)
+        assert await outbox.publish_again(billing.url) == 1
+        await eventually(lambda: all_published(pool))
+    message = await corner.take(corner.work)
+    assert message is not None
+    assert Envelope.from_json(message.body).id == event_id

@@ -1,6 +1,7 @@
 """Everything that was ever published, once more: outboxes and settlement streams, doubled and shuffled."""
 
 import asyncio
+import os
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from shared.clock import utc_now
 from shared.contracts.envelope import Envelope, wrap
 from shared.contracts.gateway import RECORDS_PER_EVENT_MAX, UsageRecord, UsageRecorded
 from shared.redis_client import open_redis
+from tests.chaos.specs import service_spec
 from tests.chaos.system import Chaos
 
 T = TypeVar("T")
@@ -55,6 +57,21 @@ async def replay_all(chaos: Chaos, dice: random.Random) -> int:
     finally:
         await connection.close()
     return len(events)
+
+
+async def run_replay_commands(chaos: Chaos) -> None:
+    """As an operator does after the broker has lost something."""
+    for name in ("gateway", *OUTBOXES):
+        spec = service_spec(chaos.system, chaos.lines, chaos.home, name)
+        process = await asyncio.create_subprocess_exec(
+            *(*spec.argv, "replay"),
+            cwd=spec.folder,
+            env={**os.environ, **spec.environment},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
 
 
 async def totals(chaos: Chaos) -> dict[str, int]:

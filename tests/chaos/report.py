@@ -1,15 +1,16 @@
-"""docs/reliability.md: the words of docs/reliability.template.md around tables made of the results."""
+"""docs/reliability.md: the words of reliability.template.md around tables made of the results."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from deploy.local.settings import ROOT
+from tests.chaos.defects import DEFECTS
 from tests.chaos.experiments import EXPERIMENTS
 from tests.chaos.results import RESULTS, Result, read
 from tests.chaos.run import percentile
 from tests.chaos.scene import Experiment
 
-TEMPLATE = ROOT / "docs" / "reliability.template.md"
+TEMPLATE = ROOT / "tests" / "chaos" / "reliability.template.md"
 PAGE = ROOT / "docs" / "reliability.md"
 BAD = ("lost", "duplicated", "phantom", "overspent")
 MILLISECONDS = 1000
@@ -27,6 +28,8 @@ def render(template: str, results: Sequence[Result]) -> str:
         "RECOVERY": recovery(results),
         "REVOCATION": revocation(results),
         "RED": red(results),
+        "DEFECTS": defects(),
+        "FOOTPRINT": footprints(results),
     }
     for name, text in parts.items():
         template = template.replace(f"<!-- {name} -->", text)
@@ -124,6 +127,25 @@ def red(results: Iterable[Result]) -> str:
     if not rows:
         return "None."
     return "\n".join(["| when | commit | repeat it | it said |", "|---|---|---|---|", *rows])
+
+
+def defects() -> str:
+    if not DEFECTS:
+        return "Nothing so far."
+    rows = [f"| {each.found_by} | {each.what} | `{each.test}` |" for each in DEFECTS]
+    return "\n".join(["| found by | what was wrong | held by |", "|---|---|---|", *rows])
+
+
+def footprints(results: Sequence[Result]) -> str:
+    """When it was quiet again, the largest of all seeds."""
+    seen = [result.footprint for result in results if result.footprint]
+    if not seen:
+        return "Not measured yet."
+    rows = [
+        f"| {name} | {max(each[name][0] for each in seen)} MB | {max(each[name][1] for each in seen)} |"
+        for name in seen[-1]
+    ]
+    return "\n".join(["| process | memory, at most | descriptors, at most |", "|---|---|---|", *rows])
 
 
 def _first(result: Result) -> str:

@@ -14,6 +14,8 @@ RESULTS = ROOT / "docs" / "reliability-results.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Result:
+    """`footprint`: of each service when it was quiet again, memory in MB and open descriptors."""
+
     experiment: str
     seed: int
     seconds: float
@@ -25,6 +27,7 @@ class Result:
     quiet_ms: int
     revocation_ms: list[int]
     violations: list[str]
+    footprint: dict[str, tuple[int, int]] = field(default_factory=dict)
     at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}")
     commit: str = ""
 

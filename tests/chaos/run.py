@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import resource
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 
 from deploy.local.fakes.delivery import HONEST
 from deploy.local.identity import is_running
+from deploy.local.servers.services import SERVICES
 from shared.admission.inspected import Inspected
 from shared.admission.inspection import inspect
 from shared.errors import PromptlyError
@@ -26,6 +28,7 @@ from tests.chaos.load.crowd import crowd
 from tests.chaos.quiet import until_quiet
 from tests.chaos.results import Result
 from tests.chaos.scene import Experiment, Scene
+from tests.chaos.specs import GATEWAYS
 from tests.chaos.system import Chaos
 
 SAMPLE_SECONDS = 0.05
@@ -147,7 +150,17 @@ def _result(
         quiet_ms=round(played.quiet_seconds * 1000),
         revocation_ms=[round(each * 1000) for each in revocation_seconds(facts)],
         violations=[str(each) for each in violations],
+        footprint=footprint(scene.chaos),
     )
+
+
+def footprint(chaos: Chaos) -> dict[str, tuple[int, int]]:
+    found: dict[str, tuple[int, int]] = {}
+    for name in (*SERVICES, GATEWAYS[1]):
+        process = Path(f"/proc/{chaos.pid(name)}")
+        pages = int((process / "statm").read_text().split()[1])
+        found[name] = (pages * resource.getpagesize() >> 20, len(list((process / "fd").iterdir())))
+    return found
 
 
 def recoveries_ms(history: History) -> list[int]:

@@ -94,6 +94,17 @@ class Corner:
         finally:
             await close_channel(channel)
 
+    async def hand_binding_to_another_queue(self) -> str:
+        """Events reach that one instead of the work queue; it lives as long as the connection."""
+        channel = await self._connection.open_channel()
+        other = await channel.declare_queue(exclusive=True)
+        for routing_key in self.topology.bindings[self.service]:
+            await other.bind(self.topology.exchange, routing_key)
+            await (await channel.get_queue(self.work, ensure=False)).unbind(
+                self.topology.exchange, routing_key
+            )
+        return str(other.name)
+
     async def declare(self) -> None:
         channel = await self._connection.open_channel()
         try:

@@ -159,3 +159,16 @@ async def test_a_channel_of_a_dead_broker_is_refused_with_the_reason(line: TcpPr
     with pytest.raises(BrokerUnavailable, match="RabbitMQ does not answer"):
         await connection.open_channel()
     await connection.close()
+
+
+async def test_a_binding_that_was_removed_from_one_of_two_queues_is_back_after_a_while(
+    publisher: Publisher, corner: Corner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The event still reaches the other queue, and is confirmed: nothing else would tell."""
+    await publisher.publish([event()])
+    other = await corner.hand_binding_to_another_queue()
+    assert len(await publisher.publish([event()])) == 1
+    assert (await corner.count(corner.work), await corner.count(other)) == (1, 1)
+    monkeypatch.setattr(publisher_module, "DECLARED_AGAIN_AFTER_SECONDS", 0.0)
+    await publisher.publish([event()])
+    assert (await corner.count(corner.work), await corner.count(other)) == (2, 2)

@@ -70,7 +70,7 @@ async def collect_on(connection: Any, chaos: Chaos, seen: Seen) -> Facts:
         hooks_kept=await ledger.read_hooks(connection),
         emails=await ledger.read_emails(connection),
         adjustments=await ledger.read_adjustments(connection),
-        keys_issued=await ledger.read_keys_issued(connection),
+        tidings=await ledger.read_tidings(connection),
         mails=_mails(await ledger.read_mails(connection), accepted_mails(chaos.mail_server.folder)),
         mails_may_be_refused=seen.mails_may_be_refused,
         waiting=await find_waiting(chaos),

@@ -128,7 +128,7 @@ class Facts:
     hooks_kept: frozenset[str] = frozenset()
     emails: frozenset[str] = frozenset()
     adjustments: Mapping[str, int] = field(default_factory=dict)
-    keys_issued: frozenset[str] = frozenset()
+    tidings: Mapping[str, str] = field(default_factory=dict)
     mails: tuple[Mail, ...] = ()
     mails_may_be_refused: int = 0
     waiting: Mapping[str, int] = field(default_factory=dict)

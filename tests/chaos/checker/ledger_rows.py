@@ -3,11 +3,17 @@
 from collections.abc import Collection
 from typing import Any
 
-import asyncpg
-
 from tests.chaos.checker.facts import Book, Entry, Grant, Order, Usage
 
-Connection = asyncpg.Connection
+WRITTEN_ABOUT = (
+    "accounts.key_issued.v1",
+    "accounts.recovery_requested.v1",
+    "metering.balance_low.v1",
+    "metering.balance_exhausted.v1",
+    "metering.trial_ending.v1",
+    "billing.purchase_completed.v1",
+    "billing.purchase_reversed.v1",
+)
 
 
 async def read_usage(connection: Any, accounts: Collection[str]) -> tuple[Usage, ...]:
@@ -85,11 +91,19 @@ async def read_mails(connection: Any) -> list[tuple[str, str, str]]:
     return [(row["event_id"], row["kind"], row["state"]) for row in rows]
 
 
-async def read_keys_issued(connection: Any) -> frozenset[str]:
+async def read_tidings(connection: Any) -> dict[str, str]:
+    """By event: what somebody is to be written about."""
     rows = await connection.fetch(
-        "SELECT id::text FROM accounts.outbox WHERE type = 'accounts.key_issued.v1'"
+        """
+        SELECT id::text, type FROM (
+            SELECT id, type FROM accounts.outbox
+            UNION ALL SELECT id, type FROM metering.outbox
+            UNION ALL SELECT id, type FROM billing.outbox
+        ) AS events WHERE type = ANY($1)
+        """,
+        list(WRITTEN_ABOUT),
     )
-    return frozenset(row["id"] for row in rows)
+    return {row["id"]: row["type"] for row in rows}
 
 
 async def read_hooks(connection: Any) -> frozenset[str]:

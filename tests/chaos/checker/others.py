@@ -116,8 +116,9 @@ def _is_excused(facts: Facts, revoked: Revoked) -> bool:
 
 def everybody_got_their_mail(facts: Facts) -> Iterator[str]:
     asked_for = {mail.event_id for mail in facts.mails}
-    for event_id in sorted(facts.keys_issued - asked_for):
-        yield f"key event {event_id} led to no mail"
+    for event_id, kind in facts.tidings.items():
+        if event_id not in asked_for:
+            yield f"{kind} {event_id} led to no mail"
     for mail in facts.mails:
         if mail.state == "sent" and not mail.accepted:
             yield f"mail {mail.event_id} ({mail.kind}) is noted as sent, and no server took it"

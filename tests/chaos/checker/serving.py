@@ -86,8 +86,10 @@ def _wrong_amount(generated: Generated, row: Usage, client: Asked | None) -> Ite
 def _must_have_a_row(generated: Generated, client: Asked | None, facts: Facts) -> bool:
     if _received(client):
         return True
-    is_owed = generated.is_whole and generated.tokens_completion > 0 and client is not None
-    return facts.spares_gateways and is_owed and client is not None and client.end in ("done", "left")
+    if not facts.spares_gateways or client is None or not generated.is_whole:
+        return False
+    was_refused = client.status not in (0, 200)
+    return generated.tokens_completion > 0 and not was_refused and client.end in ("done", "left")
 
 
 def _rows(facts: Facts) -> dict[Identity, list[Usage]]:

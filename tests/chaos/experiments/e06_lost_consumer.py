@@ -7,7 +7,7 @@ from aio_pika.abc import AbstractChannel
 
 from tests.chaos.experiments.e05_restart_rabbitmq import all_consume
 from tests.chaos.load.crowd import Size
-from tests.chaos.replay import replay_all, with_channel
+from tests.chaos.replay import run_replay_commands, with_channel
 from tests.chaos.scene import Experiment, Scene
 
 QUEUES = ("metering.work", "notifier.work", "billing.work")
@@ -26,7 +26,7 @@ async def _delete(queue: str, channel: AbstractChannel) -> None:
 
 async def consume_and_replay(scene: Scene) -> None:
     await all_consume(scene)
-    await replay_all(scene.chaos, scene.random)
+    await run_replay_commands(scene.chaos)
 
 
 EXPERIMENT = Experiment(

@@ -17,7 +17,10 @@ ROUNDS = 4
 
 async def give_and_take(scene: Scene) -> None:
     headers = {"authorization": f"Bearer {scene.chaos.secrets['INTERNAL_TOKEN']}"}
-    async with httpx.AsyncClient(base_url=scene.chaos.url("metering"), headers=headers, timeout=60) as client:
+    limits = httpx.Limits(max_keepalive_connections=0)
+    async with httpx.AsyncClient(
+        base_url=scene.chaos.url("metering"), headers=headers, timeout=60, limits=limits
+    ) as client:
         for _ in range(ROUNDS):
             async with scene.fault("grants that end", "ledger"):
                 await asyncio.gather(

@@ -79,9 +79,10 @@ class Mix:
         return self._question(account, is_stream=self._coin(), lies=lies, tokens=self._random.randint(1, 40))
 
     def hang(self, account: Account) -> Question:
-        return self._question(
-            account, is_stream=self._coin(), hangs_after=self._random.randint(0, 8), tokens=20
-        )
+        """Most lose patience long before the gateway does."""
+        leaves = Leaves(after_seconds=2.0) if self._random.random() < 0.8 else STAYS
+        after = self._random.randint(0, 8)
+        return self._question(account, is_stream=self._coin(), hangs_after=after, tokens=20, leaves=leaves)
 
     def _stream(self, account: Account) -> Question:
         return self._question(account, tokens=self._random.randint(1, 60), pace_ms=self._pace())

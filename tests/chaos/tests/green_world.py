@@ -69,7 +69,7 @@ def green(**changes: Any) -> Facts:
         hooks_kept=frozenset({"evt_1"}),
         emails=frozenset({"ada@example.com"}),
         adjustments={"change-1": 500},
-        keys_issued=frozenset({"event-1"}),
+        tidings={"event-1": "accounts.key_issued.v1"},
         mails=(Mail("event-1", "key", "sent", 1),),
         waiting={"metering outbox": 0, "leases": 0},
     )

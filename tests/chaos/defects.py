@@ -1,0 +1,27 @@
+"""What chaos has found so far. Each was repaired and is held by the test that is named."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    found_by: str
+    what: str
+    test: str
+
+
+DEFECTS: tuple[Defect, ...] = (
+    Defect(
+        "E6",
+        "What RabbitMQ had confirmed and then lost (a deleted queue, an emptied broker) was gone for ever, but for usage: "
+        "outboxes kept their events for a day, and nothing could publish them again. Now `python -m services.<name> replay` does",
+        "shared/tests/test_outbox.py::test_what_the_broker_lost_after_its_confirm_can_be_published_again",
+    ),
+    Defect(
+        "E8",
+        "A binding that was removed from one of an event's two queues stayed removed until somebody reconnected: the other "
+        "queue confirmed, and no alarm told. Publishers now declare everything anew every 30 s",
+        "shared/bus/tests/test_publisher.py::"
+        "test_a_binding_that_was_removed_from_one_of_two_queues_is_back_after_a_while",
+    ),
+)
