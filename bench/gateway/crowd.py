@@ -19,6 +19,7 @@ SLOW_READERS = 500
 WAITERS = 4_500
 WAITING_ACCOUNTS = 9
 SLOTS_LEFT = 8
+COMING_PER_SECOND = 250
 SLOW_CHUNKS = 1_000
 RECEIVE_BUFFER_BYTES = 4_096
 """So small that an answer of several hundred kilobytes does not fit the buffers on its way."""
@@ -27,7 +28,7 @@ CROWDED = {"UPSTREAM_CONCURRENCY": str(SLOW_READERS + SLOTS_LEFT), "QUEUE_TIMEOU
 
 def measure_thousand_streams(run: Run) -> None:
     gateway = run.around.start_gateway(run.around.stream_port, run.customers)
-    run.runner.run(_thousand_streams(run, gateway))
+    run.do(_thousand_streams(run, gateway))
 
 
 async def _thousand_streams(run: Run, gateway: Contender) -> None:
@@ -59,7 +60,7 @@ async def _thousand_streams(run: Run, gateway: Contender) -> None:
 
 def measure_open_connections(run: Run) -> None:
     gateway = run.around.start_gateway(run.around.stream_port, run.customers, different=CROWDED)
-    run.runner.run(_open_connections(run, gateway))
+    run.do(_open_connections(run, gateway))
 
 
 async def _open_connections(run: Run, gateway: Contender) -> None:
@@ -71,9 +72,10 @@ async def _open_connections(run: Run, gateway: Contender) -> None:
     alone = await _served(gateway, other, seconds)
     readers = await _open_slow_readers(gateway)
     waiters = Driver([waiting[number % WAITING_ACCOUNTS] for number in range(WAITERS)])
-    await waiters.connect(gateway.port, WAITERS)
-    going = asyncio.create_task(waiters.run_endlessly())
+    going = asyncio.create_task(waiters.run_endlessly(per_second=2 * COMING_PER_SECOND))
+    await waiters.connect(gateway.port, WAITERS, per_second=COMING_PER_SECOND)
     await asyncio.sleep(SETTLING_SECONDS)
+    run.figures.add("open_connections", GATEWAY, waiters.asking + len(readers))
     beside = await _served(gateway, other, seconds)
     for name, answers in (("alone", alone), ("beside", beside)):
         run.figures.add("others_failures", GATEWAY, answers.failures)
@@ -82,6 +84,9 @@ async def _open_connections(run: Run, gateway: Contender) -> None:
             run.figures.add(f"others_p99_ms_{name}", GATEWAY, answers.percentile_ms(0.99))
     run.figures.add("open_connections_memory_mb", GATEWAY, memory_mb([gateway.pid]))
     run.figures.add("open_connections_failures", GATEWAY, waiters.answers.failures + _lost(readers))
+    for what, answers in (("those that wait", waiters.answers), ("others", beside)):
+        if answers.failures:
+            run.say(gateway, f"{what}: {dict(answers.failed)}")
     run.say(
         gateway,
         f"{beside.percentile_ms(0.5):>9.1f} ms for others (p50), {alone.percentile_ms(0.5):.1f} ms alone",

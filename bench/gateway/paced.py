@@ -5,8 +5,9 @@ At a constant rate a request that finds no free connection waits for one, and it
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import cycle
 from typing import cast
 
@@ -14,8 +15,8 @@ import httptools
 
 TICK_SECONDS = 0.001
 DRAIN_SECONDS = 30.0
-ENDLESS = 10_000
-"""More than are answered within a tick."""
+AT_ONCE_PER_SECOND = 1e5
+"""No bound: more than are answered."""
 
 
 class Client(asyncio.Protocol):
@@ -32,16 +33,17 @@ class Client(asyncio.Protocol):
         self.is_broken = False
 
     @property
-    def has_failed(self) -> bool:
-        return self.is_broken or self._parser.get_status_code() != 200
+    def failure(self) -> str:
+        """Why the last request failed; empty when it did not."""
+        if self.is_broken:
+            return "broke off"
+        status = self._parser.get_status_code()
+        return "" if status == 200 and self.first_seconds is not None else f"status {status}"
 
     def ask(self, request: bytes, due: float) -> None:
         assert self._transport
         self._due, self.first_seconds, self._is_asking = due, None, True
-        if self.is_broken:
-            self._end()
-        else:
-            self._transport.write(request)
+        self._transport.write(request)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -77,11 +79,15 @@ class Answers:
     def __init__(self) -> None:
         self.first_ms: list[float] = []
         self.ms: list[float] = []
-        self.failures = 0
+        self.failed: Counter[str] = Counter()
+
+    @property
+    def failures(self) -> int:
+        return self.failed.total()
 
     def add(self, client: Client) -> None:
-        if client.has_failed or client.first_seconds is None:
-            self.failures += 1
+        if client.failure or client.first_seconds is None:
+            self.failed[client.failure] += 1
             return
         self.first_ms.append(client.first_seconds * 1000)
         self.ms.append(client.seconds * 1000)
@@ -100,13 +106,18 @@ class Driver:
         self._requests = cycle(requests)
         self._clients: list[Client] = []
         self._idle: deque[Client] = deque()
+        self.asking = 0
         self._waiting: deque[float] = deque()
         self.answers = Answers()
 
-    async def connect(self, port: int, connections: int) -> None:
+    async def connect(self, port: int, connections: int, *, per_second: float = AT_ONCE_PER_SECOND) -> None:
         loop = asyncio.get_running_loop()
-        for _ in range(connections):
-            await loop.create_connection(self._new_client, "127.0.0.1", port)
+        begun = loop.time()
+        for number in range(connections):
+            await asyncio.sleep(begun + number / per_second - loop.time())
+            _, client = await loop.create_connection(partial(Client, self._free), "127.0.0.1", port)
+            self._clients.append(client)
+            self._idle.append(client)
 
     async def run_paced(self, *, per_second: float, seconds: float) -> Answers:
         begun, asked = time.perf_counter(), 0
@@ -126,16 +137,18 @@ class Driver:
 
     async def run_for(self, seconds: float) -> Answers:
         """Each connection asks again as soon as it is answered, until the time is over."""
-        endless = asyncio.create_task(self.run_endlessly())
+        endless = asyncio.create_task(self.run_endlessly(per_second=AT_ONCE_PER_SECOND))
         await asyncio.sleep(seconds)
         endless.cancel()
-        self._waiting.clear()
         return await self._drained()
 
-    async def run_endlessly(self) -> None:
+    async def run_endlessly(self, *, per_second: float) -> None:
+        """Connections that are free ask, at most so many per second."""
+        begun, asked = time.perf_counter(), 0
         while True:
-            if not self._waiting:
-                self._waiting.extend([0.0] * ENDLESS)
+            due = int((time.perf_counter() - begun) * per_second)
+            self._waiting.extend([0.0] * min(due - asked, len(self._idle)))
+            asked = due
             self._ask_waiting()
             await asyncio.sleep(TICK_SECONDS)
 
@@ -146,28 +159,28 @@ class Driver:
     async def _drained(self) -> Answers:
         """Who has no answer by then gets none."""
         deadline = time.perf_counter() + DRAIN_SECONDS
-        while self._waiting or len(self._idle) < len(self._clients):
+        while self.asking or (self._waiting and self._idle):
             if time.perf_counter() > deadline:
-                self.answers.failures += len(self._waiting) + len(self._clients) - len(self._idle)
                 break
             await asyncio.sleep(TICK_SECONDS)
+        if left := len(self._waiting) + self.asking:
+            self.answers.failed["no answer"] += left
         return self.answers
 
-    def _new_client(self) -> Client:
-        client = Client(self._free)
-        self._clients.append(client)
-        self._idle.append(client)
-        return client
-
     def _free(self, client: Client) -> None:
+        self.asking -= 1
         self.answers.add(client)
         self._idle.append(client)
         self._ask_waiting()
 
     def _ask_waiting(self) -> None:
+        """A connection that broke is left out."""
         while self._waiting and self._idle:
-            due = self._waiting.popleft() or time.perf_counter()
-            self._idle.popleft().ask(next(self._requests), due)
+            client = self._idle.popleft()
+            if client.is_broken:
+                continue
+            self.asking += 1
+            client.ask(next(self._requests), self._waiting.popleft() or time.perf_counter())
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.gateway.system import ROOT, Contender, Surroundings
+from bench.gateway.system import LOGS, ROOT, Contender, Surroundings
 from deploy.local import probes
 from deploy.local.packages import run_logged
 from deploy.local.ports import free_port
@@ -73,7 +73,7 @@ def _prepare_litellm(folder: Path, port: int, upstream_port: int) -> ProcessSpec
         name="litellm",
         argv=(str(LITELLM_PEER.program), "--config", str(path), *network),
         folder=folder,
-        log=folder / "litellm.log",
+        log=LOGS / "litellm.log",
         is_ready=lambda: probes.http_answers(port, "/health/liveliness"),
         port=port,
         environment={"LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION", "LITELLM_TELEMETRY": "False"},
@@ -100,7 +100,7 @@ def _prepare_portkey(folder: Path, port: int, _: int) -> ProcessSpec:
             f"--port={port}",
         ),
         folder=folder,
-        log=folder / "portkey.log",
+        log=LOGS / "portkey.log",
         is_ready=lambda: probes.http_answers(port, "/"),
         port=port,
         environment={"NODE_ENV": "production", "TRUSTED_CUSTOM_HOSTS": "127.0.0.1,localhost"},

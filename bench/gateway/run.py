@@ -4,15 +4,19 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from bench.gateway.figures import Figures
 from bench.gateway.peers import Peer, start_peer
 from bench.gateway.plan import Plan
-from bench.gateway.system import Contender, Surroundings
+from bench.gateway.system import LOGS, Contender, Surroundings
+from deploy.local.failures import LocalFailure
 from deploy.local.progress import Progress
 
+T = TypeVar("T")
+MEASURE_SECONDS_MAX = 120
 DIRECT, NGINX, GATEWAY = "direct", "nginx", "gateway"
 
 
@@ -35,6 +39,14 @@ class Run:
             around.start_gateway(upstream_port, self.customers),
             *(start_peer(peer, around, upstream_port) for peer in self.peers),
         ]
+
+    def do(self, measuring: Coroutine[object, object, T]) -> T:
+        """Raises LocalFailure when somebody died and it would wait for ever."""
+        bound = self.plan.crowd_seconds + MEASURE_SECONDS_MAX
+        try:
+            return self.runner.run(asyncio.wait_for(measuring, bound))
+        except TimeoutError as error:
+            raise LocalFailure(f"A measurement did not end within {bound:.0f} s; see {LOGS}.") from error
 
     def say(self, contender: Contender, what: str) -> None:
         self.progress.say(f"    {contender.name:<10} {what}")

@@ -35,7 +35,7 @@ def measure_streaming(run: Run) -> None:
 def _measure_chunks(run: Run, one: Contender) -> None:
     streams = STREAMS if one.name in OURS else STREAMS_OF_A_PEER
     seconds, warm_up_seconds = run.plan.chunks_seconds, run.plan.warm_up_seconds
-    chunks = run.runner.run(
+    chunks = run.do(
         measure_chunks(
             one,
             streams=streams,
@@ -64,7 +64,7 @@ def _measure_starts(run: Run, one: Contender, *, seconds: float) -> float:
 
 def _measure_first_byte(run: Run, one: Contender, per_second: float) -> None:
     paced = measure_paced(one, start_requests(one), per_second=per_second, seconds=run.plan.paced_seconds)
-    answers = run.runner.run(paced)
+    answers = run.do(paced)
     run.figures.add("first_byte_p50_ms", one.name, answers.first_percentile_ms(0.5))
     run.figures.add("errors", one.name, answers.failures)
     run.say(

@@ -3,6 +3,7 @@ ended with the run. The other services are stopped: keys and balances are in Red
 
 import contextlib
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from deploy.local.servers import rabbitmq, redis, services
 from deploy.local.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
+LOGS = ROOT / "bench" / "results" / "log"
+"""Of the gateways and peers of the last run."""
 RAISED = {
     "INFERENCE_IP_RATE_LIMIT": "1000000",
     "UPSTREAM_CONCURRENCY": "4096",
@@ -90,7 +93,7 @@ class Surroundings:
     ) -> Contender:
         """Its log, the request log with it, goes to a file."""
         self._started += 1
-        logs = self.folder / f"gateway-{self._started}"
+        logs = LOGS / f"gateway-{self._started}"
         environment = {**self._environment(upstream_port), **(different or {})}
         spec = services.prepare(ROOT, logs, "gateway", port=free_port(), environment=environment)
         return Contender("gateway", _port_of(spec), self.start(spec, on=on or self.cores.tested), headers)
@@ -125,6 +128,7 @@ def running_surroundings(cores: Cores) -> Iterator[Surroundings]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_sigterm_unwinds())
         _pass_niceness_on(os.getpid())
+        shutil.rmtree(LOGS, ignore_errors=True)
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="promptly-bench-", ignore_cleanup_errors=True)
         )

@@ -69,6 +69,7 @@ MANY = (
     ("1,000 streams: chunks/s", "crowd_chunks_per_second", 0),
     ("1,000 streams: memory in the median, MB", "crowd_memory_mb", 0),
     ("1,000 streams: share of a core", "crowd_core_share", 2),
+    ("open connections, waiting or not reading", "open_connections", 0),
     ("5,000 open connections: memory, MB", "open_connections_memory_mb", 0),
     ("another customer alone, p50 ms of a 20 ms stream", "others_p50_ms_alone", 1),
     ("the same beside 4,500 that wait and 500 that do not read, p50 ms", "others_p50_ms_beside", 1),

@@ -34,7 +34,7 @@ def _warm_up(run: Run, contenders: list[Contender], files: Mapping[str, Path]) -
     """Some take seconds for their first answers, and would begin the load with them."""
     for one in contenders:
         with awake(one):
-            failures = run.runner.run(measure_closed(one, WARM_UP_REQUESTS)).failures
+            failures = run.do(measure_closed(one, WARM_UP_REQUESTS)).failures
             if failures:
                 raise LocalFailure(f"{one.name} does not serve: {failures} of {WARM_UP_REQUESTS} failed.")
             seconds, cores = run.plan.warm_up_seconds, run.around.cores
@@ -63,7 +63,7 @@ def _measure_one_connection(run: Run, one: Contender, requests: Path) -> None:
 
 def _measure_half(run: Run, one: Contender, per_second: float) -> None:
     paced = measure_paced(one, whole_requests(one), per_second=per_second, seconds=run.plan.paced_seconds)
-    answers = run.runner.run(paced)
+    answers = run.do(paced)
     run.figures.add("p50_ms_half_load", one.name, answers.percentile_ms(0.5))
     run.figures.add("p99_ms_half_load", one.name, answers.percentile_ms(0.99))
     run.figures.add("errors", one.name, answers.failures)
