@@ -13,7 +13,7 @@ OPERATIONS := $(if $(wildcard $(VENV)/python),$(VENV)/python,$(PYTHON)) -m deplo
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile migrate backup restore backups smoke chaos bench bench-metering bench-pages lock
+.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile migrate backup restore backups smoke chaos bench bench-regression bench-metering bench-pages lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,6 +107,10 @@ chaos: ## break the running system on purpose: EXPERIMENT=E3 SEED=7 SEEDS=3 SOAK
 bench: ## the gateway beside bare nginx (and PEERS=litellm,portkey); ARGS=--quick, UPDATE=docs
 	@$(INSTALL) check
 	@$(VENV)/python -m bench.gateway $(ARGS) $(if $(PEERS),--peers $(PEERS)) $(if $(UPDATE),--update-docs)
+
+bench-regression: ## CPU per request and per chunk, against bench/reference.json; ARGS=--write keeps them
+	@$(INSTALL) check
+	@$(VENV)/python -m bench.gateway.regression $(ARGS)
 
 bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
 	@$(INSTALL) check
