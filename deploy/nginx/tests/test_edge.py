@@ -194,11 +194,28 @@ def test_the_access_log_has_a_line_of_json_per_request(edge: Edge) -> None:
     wait_until(lambda: any(line["path"] == "/register?pack=pro" for line in read_log(edge)))
 
 
-def test_pages_may_not_be_framed_or_sniffed(edge: Edge) -> None:
-    headers = edge.get("/dashboard").headers
+@pytest.mark.parametrize("path", ["/dashboard", "/checkout", "/v1/models"])
+def test_nothing_may_be_framed_or_sniffed(edge: Edge, path: str) -> None:
+    headers = edge.get(path).headers
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
+    assert "strict-transport-security" not in headers, "plain HTTP promises nothing of HTTPS"
+
+
+def test_a_replica_that_takes_no_connection_costs_nothing(tmp_path: Path) -> None:
+    with echo_server("gateway") as port:
+        replicas = f"127.0.0.1:{free_port()}; server 127.0.0.1:{port}"
+        at = {
+            "GATEWAY_SERVER": replicas,
+            "ACCOUNTS_SERVER": f"127.0.0.1:{port}",
+            "BILLING_SERVER": f"127.0.0.1:{port}",
+        }
+        for edge in run_edge(tmp_path, at, mail_port=None):
+            sent = [
+                httpx.post(f"{edge.url}/v1/chat/completions", content=b"{}", timeout=30) for _ in range(4)
+            ]
+    assert [reply.status_code for reply in sent] == [200] * 4
 
 
 def test_a_configuration_that_nginx_refuses_is_one_sentence(tmp_path: Path) -> None:
