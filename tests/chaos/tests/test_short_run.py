@@ -5,6 +5,7 @@ What a test plants into PostgreSQL is never committed, and the rest is taken bac
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -16,7 +17,7 @@ from tests.chaos.checker.collect import collect_on, remember_rows
 from tests.chaos.checker.verdict import judge
 from tests.chaos.experiments import find_experiment
 from tests.chaos.run import Played, play, verdict_on
-from tests.chaos.sweep import sweep
+from tests.chaos.sweep import find, secrets_of, sweep
 from tests.chaos.system import running_chaos
 
 SEED = 11
@@ -54,14 +55,12 @@ async def test_no_secret_lies_anywhere_in_clear(played: Played) -> None:
     assert await sweep(played.scene.chaos) == []
 
 
-async def test_a_secret_that_is_planted_in_a_log_is_found(played: Played) -> None:
+@pytest.mark.parametrize("name", ["a key", "ADMIN_KEY", "a prompt"])
+async def test_a_secret_that_is_planted_in_a_log_is_found(played: Played, tmp_path: Path, name: str) -> None:
     chaos = played.scene.chaos
-    log = chaos.system.settings.logs / "planted.log"
-    log.write_text(f"key={chaos.secrets['ADMIN_KEY']}")
-    try:
-        assert await sweep(chaos) == ["ADMIN_KEY lies in logs: planted.log"]
-    finally:
-        log.unlink()
+    secrets = secrets_of(chaos)
+    (tmp_path / "planted.log").write_bytes(b"said " + {**secrets, "a key": chaos.keys[0].encode()}[name])
+    assert list(find(secrets, {"logs": [tmp_path]})) == [f"{name} lies in logs: planted.log"]
 
 
 @pytest.mark.parametrize("invariant", PLANTED_IN_POSTGRESQL)
