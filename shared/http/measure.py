@@ -4,6 +4,7 @@ A route is written as in the code (`/v1/usage/{request_id}`), never as it was as
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from prometheus_client import Counter, Histogram
 from starlette.types import Scope
@@ -51,5 +52,16 @@ def method_of(scope: Scope) -> str:
 
 
 def count(method: str, route: str, status: int, seconds: float) -> None:
-    REQUESTS.labels(method, route, status).inc()
-    SECONDS.labels(route).observe(seconds)
+    _requests(method, route, status).inc()
+    _seconds(route).observe(seconds)
+
+
+@lru_cache(maxsize=1024)
+def _requests(method: str, route: str, status: int) -> Counter:
+    """To find it again takes longer than to count."""
+    return REQUESTS.labels(method, route, status)
+
+
+@lru_cache(maxsize=256)
+def _seconds(route: str) -> Histogram:
+    return SECONDS.labels(route)
