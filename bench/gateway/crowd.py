@@ -20,9 +20,10 @@ WAITERS = 4_500
 WAITING_ACCOUNTS = 9
 SLOTS_LEFT = 8
 COMING_PER_SECOND = 250
-SLOW_CHUNKS = 1_000
+LONG_CHUNKS = 6_000
+LARGE, LARGE_CHUNKS = 20, 30_000
+"""Of the slow readers some are sent more at once, a dozen megabytes, than all buffers on the way will take."""
 RECEIVE_BUFFER_BYTES = 4_096
-"""So small that an answer of several hundred kilobytes does not fit the buffers on its way."""
 CROWDED = {"UPSTREAM_CONCURRENCY": str(SLOW_READERS + SLOTS_LEFT), "QUEUE_TIMEOUT_SECONDS": "600"}
 
 
@@ -109,7 +110,9 @@ async def _served(gateway: Contender, request: bytes, seconds: float) -> Answers
 
 async def _open_slow_readers(gateway: Contender) -> list[socket.socket]:
     """They ask for a long answer and read nothing of it; each keeps its place at the upstream."""
-    requests = stream_requests(gateway, SLOW_READERS, chunks=SLOW_CHUNKS, per_second=0)
+    long = stream_requests(gateway, SLOW_READERS - LARGE, chunks=LONG_CHUNKS, per_second=CHUNKS_PER_SECOND)
+    large = stream_requests(gateway, LARGE, chunks=LARGE_CHUNKS, per_second=0)
+    requests = [*long, *large]
     return [await _ask_and_not_read(gateway.port, request) for request in requests]
 
 

@@ -41,6 +41,9 @@ PROXY = """\
     }}
 """
 
+KEEPS = 'add_header Keep-Alive "timeout=5, max=1000000";'
+"""As llama-server announces it on whole answers (with max=100): who reuses connections may go by it."""
+
 
 def prepare_stand_in(folder: Path, *, port: int) -> ProcessSpec:
     """Whole answers and what a gateway asks at its start."""
@@ -48,7 +51,7 @@ def prepare_stand_in(folder: Path, *, port: int) -> ProcessSpec:
     locations = "\n".join(
         f"location = {path} {{ return 200 '{body.decode()}'; }}" for path, body in said.items()
     )
-    server = f"server {{ listen 127.0.0.1:{port} backlog=4096; default_type application/json; {locations} }}"
+    server = f"server {{ listen 127.0.0.1:{port} backlog=4096; default_type application/json; {KEEPS} {locations} }}"
     return _prepare(folder, "stand-in", port, server)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from bench.gateway.regression import compare, read_reference, verdict
 
-REFERENCE = {"loop_us": 2_000.0, "request": 0.1, "chunk": 0.02}
+REFERENCE = {"loop_us": 2_000.0, "request": 0.1, "chunk": 0.02, "waiting": 0.01}
 
 
 def test_a_difference_within_the_noise_is_none() -> None:
@@ -16,8 +16,12 @@ def test_a_dearer_request_is_told_apart_from_a_cheaper_one() -> None:
     assert "cheaper" in verdict(-0.2)
 
 
+def test_beside_a_busy_neighbour_nothing_is_said_of_the_gateway() -> None:
+    assert verdict(0.5, waiting=0.4) == "no verdict: others had its core for 40% of the time"
+
+
 def test_a_slower_machine_is_not_a_slower_gateway() -> None:
-    said = compare({"loop_us": 4_000.0, "request": 0.1, "chunk": 0.02}, REFERENCE)
+    said = compare({"loop_us": 4_000.0, "request": 0.1, "chunk": 0.02, "waiting": 0.01}, REFERENCE)
     assert "| per request | 400 | 0.100 | 0.100 | 0 % | as before |" in said
 
 
