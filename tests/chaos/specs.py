@@ -39,13 +39,13 @@ SETTINGS = {
     "BTCPAY_WEBHOOK_SECRET": "chaos-btcpay-webhook-secret",
 }
 NEEDS = {
-    "gateway": ("redis", "rabbitmq", "upstream"),
-    "accounts": ("postgres", "redis", "rabbitmq"),
-    "metering": ("postgres", "redis", "rabbitmq"),
-    "billing": ("postgres", "rabbitmq", "payments"),
+    "gateway": ("redis", "rabbitmq", "upstream", "accounts", "metering"),
+    "accounts": ("postgres", "redis", "rabbitmq", "metering", "billing", "notifier"),
+    "metering": ("postgres", "redis", "rabbitmq", "accounts", "billing"),
+    "billing": ("postgres", "rabbitmq", "payments", "accounts", "metering"),
     "notifier": ("postgres", "rabbitmq", "smtp"),
 }
-"""Which service speaks to which server: each pair has a line of its own."""
+"""Who speaks to whom: each pair has a line of its own."""
 SERVER_OF = {
     "DATABASE_URL": "postgres",
     "REDIS_URL": "redis",
@@ -54,6 +54,10 @@ SERVER_OF = {
     "SMTP_PORT": "smtp",
     "STRIPE_API_URL": "payments",
     "BTCPAY_URL": "payments",
+    "ACCOUNTS_URL": "accounts",
+    "METERING_URL": "metering",
+    "BILLING_URL": "billing",
+    "NOTIFIER_URL": "notifier",
 }
 
 

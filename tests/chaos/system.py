@@ -127,7 +127,7 @@ async def running_chaos(home: Path) -> AsyncIterator[Chaos]:
         fakes = Fakes(fake_settings(f"http://127.0.0.1:{edge}"))
         await stack.enter_async_context(serving(fakes.app(), fakes_at))
         targets = {
-            **{name: system.ports[name] for name in ("postgres", "redis")},
+            **{name: system.ports[name] for name in ("postgres", "redis", *SERVICES)},
             "rabbitmq": system.ports["amqp"],
             "upstream": model,
             "smtp": smtp,

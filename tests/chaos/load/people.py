@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httpx
 
-from deploy.local.fakes.delivery import HONEST, MANNERS
+from deploy.local.fakes.delivery import MANNERS
 from shared.api_keys import display_of
 from shared.ids import new_uuid7
 from tests.chaos.history import Changed, History, Ordered, Registered, Revoked, Tried, now
@@ -90,9 +90,8 @@ class People:
 
     async def change_manner(self) -> None:
         """How the providers deliver from now on. Never for ever: what is lost then is for reconciliation."""
-        self._chaos.fakes.engine.manner = self._random.choice(
-            (HONEST, MANNERS["three copies of each"], MANNERS["the wrong way round"])
-        )
+        names = ("honest", "three copies of each", "the wrong way round", "five seconds late")
+        self._chaos.fakes.engine.manner = MANNERS[self._random.choice(names)]
         self._chaos.fakes.stripe_events.format = self._random.choice(("snapshot", "thin", "both"))
 
     async def register(self) -> None:
