@@ -18,6 +18,7 @@ from bench.gateway.customers import open_accounts
 from bench.gateway.figures import Figures
 from bench.gateway.peers import PEERS, Peer, install_missing
 from bench.gateway.plan import FULL, QUICK
+from bench.gateway.profile import profile
 from bench.gateway.replicas import measure_two_gateways, why_not_two
 from bench.gateway.requests import customers_headers
 from bench.gateway.results import read_latest, report_of, result_of, update_document, write_latest
@@ -35,6 +36,7 @@ MEASURES = {
     "streaming": measure_streaming,
     "thousand": measure_thousand_streams,
     "connections": measure_open_connections,
+    "profile": profile,
 }
 FILES_NEEDED = 12_000
 """Of the gateway: five thousand connections, and as many to the upstream as it may have."""

@@ -107,6 +107,7 @@ async def measure_chunks(
     crowd, total = Crowd(), LONGEST_SECONDS * per_second
     requests = stream_requests(contender, streams, chunks=total, per_second=per_second)
     await crowd.open(contender.port, requests, per_second=OPENED_PER_SECOND)
+    await crowd.all_begun()
     await asyncio.sleep(warm_up_seconds)
     with _metered(contender) as meter:
         before = crowd.chunks

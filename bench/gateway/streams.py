@@ -9,6 +9,8 @@ from typing import cast
 
 CHUNK = b"data: "
 DONE = b"data: [DONE]"
+BEGIN_SECONDS_MAX = 30.0
+LOOK_SECONDS = 0.01
 STATUS = re.compile(rb"HTTP/1\.1 (\d+)")
 
 
@@ -70,6 +72,15 @@ class Crowd:
             await asyncio.sleep(begun + number / per_second - loop.time())
             _, stream = await loop.create_connection(partial(Stream, request), "127.0.0.1", port)
             self.streams.append(stream)
+
+    async def all_begun(self) -> None:
+        """Whoever has no first chunk by then has failed."""
+        deadline = time.perf_counter() + BEGIN_SECONDS_MAX
+        while waiting := [one for one in self.streams if not one.chunks and not one.failure]:
+            if time.perf_counter() > deadline:
+                for stream in waiting:
+                    stream.failure = "no first chunk"
+            await asyncio.sleep(LOOK_SECONDS)
 
     @property
     def chunks(self) -> int:

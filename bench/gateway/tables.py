@@ -8,6 +8,7 @@ from bench.gateway.run import DIRECT, GATEWAY, NGINX
 
 Column = tuple[str, Callable[[Figures, str], str]]
 NOTHING = "–"
+PROFILE = "profile_us: "
 
 
 def number(value: float | None, digits: int, suffix: str = "") -> str:
@@ -105,11 +106,28 @@ def of_goals(figures: Figures) -> str:
     return table(["goal", "", "measured", ""], rows)
 
 
+def of_profile(figures: Figures) -> str:
+    """Empty when nobody looked."""
+    prices = {
+        measure.removeprefix(PROFILE): figures.median(measure, GATEWAY) or 0.0
+        for measure in figures.samples()
+        if measure.startswith(PROFILE)
+    }
+    if not prices:
+        return ""
+    rows = [
+        [area, number(price, 0), percent(price / sum(prices.values()))]
+        for area, price in sorted(prices.items(), key=lambda each: -each[1])
+    ]
+    return table(["where a request's CPU time goes", "µs", "share"], rows)
+
+
 def all_tables(figures: Figures) -> str:
     parts = (
         of_goals(figures),
         of_contenders(figures, WHOLE),
         of_contenders(figures, STREAMS),
         of_many(figures),
+        of_profile(figures),
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
