@@ -13,7 +13,7 @@ OPERATIONS := $(if $(wildcard $(VENV)/python),$(VENV)/python,$(PYTHON)) -m deplo
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test parked replay audit reconcile migrate backup restore backups smoke chaos bench bench-regression bench-metering bench-pages lock
+.PHONY: help run up down status logs dev env key mail-test check test test-compose parked replay audit reconcile migrate backup restore backups smoke chaos bench bench-regression bench-metering bench-pages lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ test: ## everything: check, then all tests on real servers
 	@$(INSTALL) test
 	@$(MAKE) --no-print-directory check
 	$(VENV)/pytest -n $(WORKERS) -m "not timing"; others=$$?; $(VENV)/pytest -m timing && exit $$others
+
+test-compose: ## the containers, really started: production beside staging, each part alone; needs a container engine
+	@$(INSTALL) test
+	$(VENV)/pytest -q tests/compose/story_*.py
 
 parked: ## list the messages that no retry could handle (STACK=compose: of the containers)
 	@$(INSTALLED)

@@ -17,9 +17,9 @@ from shared.admission.mirror import Snapshot, begin_pass, write_mirror
 from shared.admission.shards import SHARDS, shard_of
 from shared.admission.sweep import StaleLease, Swept, stale_leases, sweep
 from shared.admission.tests.building import checkpoint_for, key_record, record_for, request_for
-from shared.admission.tests.cluster import MASTERS, Cluster, open_cluster, running_masters
 from shared.ids import AccountId, RequestId
 from tests.support.admission import open_in_redis
+from tests.support.redis_cluster import MASTERS, Cluster, open_cluster, running_masters
 
 POSTED = 1000
 

@@ -37,7 +37,7 @@ class Cluster(Redis):
         return self.masters[key_slot(key.encode()) // SHARE]
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        return await self.master_of(args[1]).execute_command(*args, **options)
+        return await self.master_of(args[1]).execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         for master in self.masters:
@@ -51,15 +51,15 @@ class Cluster(Redis):
         """Divides the slots and waits until every master knows all of them."""
         first = self.masters[0]
         where = first.connection_pool.connection_kwargs
-        bus_port = (await first.config_get("cluster-port"))["cluster-port"]
+        bus_port = str((await first.config_get("cluster-port"))["cluster-port"])
         for place, master in enumerate(self.masters):
             last = min((place + 1) * SHARE, REDIS_CLUSTER_HASH_SLOTS) - 1
-            await master.execute_command("CLUSTER", "ADDSLOTSRANGE", place * SHARE, last)
-            await master.execute_command("CLUSTER", "MEET", where["host"], where["port"], bus_port)
+            await _order(master, "ADDSLOTSRANGE", place * SHARE, last)
+            await _order(master, "MEET", where["host"], where["port"], bus_port)
         await eventually(self._is_whole, within_seconds=20)
 
     async def _is_whole(self) -> bool:
-        states = [await master.execute_command("CLUSTER", "INFO") for master in self.masters]
+        states = [await _order(master, "INFO") for master in self.masters]
         whole = {"cluster_state": "ok", "cluster_known_nodes": str(MASTERS)}
         return all(whole.items() <= _fields(state).items() for state in states)
 
@@ -111,6 +111,10 @@ def _master(folder: Path, port: int) -> ProcessSpec:
         is_ready=lambda: probes.redis_answers(url),
         port=port,
     )
+
+
+async def _order(master: Redis, *words: str | int) -> Any:
+    return await master.execute_command("CLUSTER", *words)  # type: ignore[no-untyped-call]
 
 
 def _fields(info: Any) -> dict[str, str]:
