@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.local.failures import LocalFailure
 from deploy.local.settings import ROOT
 from tests.chaos import report
 from tests.chaos.experiments import EXPERIMENTS, find_experiment
@@ -24,6 +25,8 @@ from tests.chaos.system import running_chaos
 HISTORIES = ROOT / ".local" / "chaos"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 SEED_MAX = 10_000
+NO_VERDICT = (AssertionError, TimeoutError, OSError, LocalFailure, ExceptionGroup)
+"""What the harness itself may fail by, such as a system that does not start: not recorded, and not forgotten."""
 
 
 def main() -> int:
@@ -54,10 +57,16 @@ def _arguments() -> argparse.Namespace:
 
 async def _run(given: argparse.Namespace) -> list[Result]:
     results: list[Result] = []
+    failed: list[str] = []
     with tempfile.TemporaryDirectory(prefix="promptly-chaos-") as home:
         async with running_chaos(Path(home)) as chaos:
             for experiment, seed in _plan(given):
-                result = await run_seed(chaos, experiment, seed, HISTORIES, given.seconds)
+                try:
+                    result = await run_seed(chaos, experiment, seed, HISTORIES, given.seconds)
+                except NO_VERDICT as error:
+                    failed.append(f"{experiment.name} seed {seed} came to no verdict: {error!r}")
+                    _say(f"FAIL   {failed[-1]}")
+                    continue
                 result = replace(result, commit=commit_now())
                 results.append(result)
                 _tell(result)
@@ -65,6 +74,8 @@ async def _run(given: argparse.Namespace) -> list[Result]:
                     append([result], RESULTS)
                 if not result.is_green:
                     _keep_logs(Path(home), result)
+    if failed:
+        raise SystemExit(f"{len(results)} seeds, {len(failed)} without a verdict.")
     return results
 
 

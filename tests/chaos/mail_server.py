@@ -54,6 +54,10 @@ class MailServer:
             server.transport.abort()
         return "250 kept"
 
+    @property
+    def refused_for_good(self) -> int:
+        return self.refused[Unkindness.NO_SUCH_PERSON] + self.refused[Unkindness.CONTENT_REFUSED]
+
     def _use(self) -> Unkindness:
         how = self.unkind.popleft()
         self.refused[how] += 1

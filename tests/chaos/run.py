@@ -58,6 +58,7 @@ async def run_seed(
 
 
 async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, seconds: float = 0) -> Played:
+    await heal(chaos)  # of a seed before that came to no end
     history = History.at(folder / f"{experiment.name}-{seed}.jsonl")
     dice = random.Random(seed)  # noqa: S311 - not a secret
     async with crowd(chaos, history, seed, experiment.size) as gathered:
@@ -71,7 +72,7 @@ async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, se
     await heal(chaos)
     quiet_seconds = await until_quiet(chaos, gathered.accounts)
     spares = not experiment.harms_serving
-    seen = Seen(history, accounts, lowest, spares, scene.mails_may_be_refused)
+    seen = Seen(history, accounts, lowest, spares)
     return Played(scene, seen, quiet_seconds)
 
 

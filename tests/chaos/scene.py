@@ -30,7 +30,6 @@ class Scene:
     seconds: float
     not_reached: list[str] = field(default_factory=list)
     findings: dict[str, list[str]] = field(default_factory=dict)
-    mails_may_be_refused: int = 0
 
     @asynccontextmanager
     async def fault(self, kind: str, target: str) -> AsyncIterator[None]:

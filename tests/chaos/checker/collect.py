@@ -34,7 +34,6 @@ class Seen:
     accounts: Sequence[str]
     lowest: Mapping[str, int]
     spares_gateways: bool
-    mails_may_be_refused: int = 0
 
 
 async def collect(chaos: Chaos, seen: Seen) -> Facts:
@@ -72,7 +71,7 @@ async def collect_on(connection: Any, chaos: Chaos, seen: Seen) -> Facts:
         adjustments=await ledger.read_adjustments(connection),
         tidings=await ledger.read_tidings(connection),
         mails=_mails(await ledger.read_mails(connection), accepted_mails(chaos.mail_server.folder)),
-        mails_may_be_refused=seen.mails_may_be_refused,
+        mails_may_be_refused=chaos.mail_server.refused_for_good,
         waiting=await find_waiting(chaos),
         changed_rows=changed_rows(chaos.rows_seen, await ledger.read_digests(connection)),
         trespasses=(*await ledger.list_trespasses(connection), *gateways_with_a_database(chaos)),

@@ -4,10 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
-from contextlib import suppress
 from urllib.parse import urlencode, urlsplit
-
-import httpx
 
 from deploy.local.fakes.delivery import MANNERS
 from shared.api_keys import display_of
@@ -18,6 +15,7 @@ from tests.chaos.load.asking import Account, Question, ask
 from tests.chaos.specs import GATEWAYS
 from tests.chaos.system import Chaos
 from tests.chaos.upstream import Order
+from tests.support.eventually import eventually
 
 FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 AGAIN_SECONDS = 0.5
@@ -33,6 +31,7 @@ FATES = (
 TRIES_BEFORE_REVOKING = 3
 TRIED_FOR_SECONDS = 1.5
 TRY_EVERY_SECONDS = 0.1
+GIVEN_WITHIN_SECONDS = 120
 UNANSWERED = (0, 502, 503, 504)
 
 
@@ -155,8 +154,11 @@ async def give(chaos: Chaos, account: Account, tokens: int) -> None:
         "email": chaos.emails[account.account_id],
         "delta": str(tokens),
         "key": chaos.secrets["ADMIN_KEY"],
+        "action_id": str(new_uuid7()),
     }
-    async with httpx.AsyncClient(base_url=chaos.base_url, timeout=60) as client:
-        with suppress(httpx.HTTPError):
-            reply = await client.post("/admin/adjust", data=form, headers={"accept": "application/json"})
-            assert reply.status_code == 200, reply.text
+    body = urlencode(form).encode()
+
+    async def is_given() -> bool:
+        return (await post(f"{chaos.base_url}/admin/adjust", body, FORM)).status == 200
+
+    await eventually(is_given, GIVEN_WITHIN_SECONDS)
