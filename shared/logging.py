@@ -8,6 +8,7 @@ import sys
 
 import structlog
 
+from shared import request_lines
 from shared.tracing import spans
 
 NOISY = ("httpx", "httpcore", "asyncio", "uvicorn.error")
@@ -34,6 +35,8 @@ def configure(service: str, level: str = "info") -> None:
         cache_logger_on_first_use=True,
     )
     _route_standard_library(processors, threshold)
+    if threshold <= logging.INFO:
+        request_lines.start(service)
 
 
 def bind_ids(request_id: str | None, account_id: str | None) -> None:

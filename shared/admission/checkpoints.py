@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from shared.admission.decisions import Checkpoint, CheckpointReply
 from shared.admission.holds import packed_rest
-from shared.admission.keys import AccountKeys, leases_of
+from shared.admission.keys import keys_of, leases_of
 from shared.admission.lua import Call
 from shared.admission.replies import ms_of
 from shared.admission.shards import shard_of
@@ -40,7 +40,7 @@ def _call(shard: int, entries: Sequence[Checkpoint]) -> Call:
     keys = [leases_of(shard)]
     args: list[str | int | bytes] = []
     for entry in entries:
-        keys += AccountKeys(entry.account_id).checkpoint(entry.request_id, entry.digest)
+        keys += keys_of(entry.account_id).checkpoint(entry.request_id, entry.digest)
         args += _args_of(entry)
     return Call("checkpoint", keys, args)
 

@@ -25,7 +25,7 @@ from shared.admission.decisions import (
     Settled,
     Unknown,
 )
-from shared.admission.keys import AccountKeys, ip_window_of
+from shared.admission.keys import ip_window_of, keys_of
 from shared.admission.lua import Call, run
 from shared.admission.replies import (
     authentication_of,
@@ -88,7 +88,7 @@ class AdmissionDesk:
     ) -> RateState | Refused:
         """For what is refused whoever asks: counts for the address and not for the key, whose rate it tells;
         the address's where the key is not known."""
-        names = AccountKeys(account_id)
+        names = keys_of(account_id)
         keys = [names.key(digest), names.rate(digest)]
         ip_reply, reply = await run(
             self._redis,
@@ -142,7 +142,7 @@ class AdmissionDesk:
 
     async def release_refused(self, account_id: AccountId, request_id: RequestId, digest: KeyDigest) -> None:
         """Like `release`, and gives back the request's place in the rate window."""
-        names = AccountKeys(account_id)
+        names = keys_of(account_id)
         await run(self._redis, _release_call(account_id, request_id, names.rate(digest)))
 
     async def checkpoint(self, entries: Sequence[Checkpoint]) -> CheckpointReply:
@@ -154,7 +154,7 @@ class AdmissionDesk:
 
     async def balance(self, account_id: AccountId) -> BalanceView | None:
         """None when Redis does not know the account (any more), or it is closed after a loss."""
-        [reply] = await run(self._redis, Call("balance", [AccountKeys(account_id).account]))
+        [reply] = await run(self._redis, Call("balance", [keys_of(account_id).account]))
         if reply is None:
             return None
         now_ms, flat = reply
@@ -164,12 +164,12 @@ class AdmissionDesk:
         return Call("limit_ip", [ip_window_of(ip_subject)], [request_id, ip_limit, self._window_ms])
 
     def _authenticate_call(self, request_id: RequestId, digest: KeyDigest, account_id: AccountId) -> Call:
-        names = AccountKeys(account_id)
+        names = keys_of(account_id)
         keys = [names.key(digest), names.rate(digest)]
         return Call("authenticate", keys, [account_id, request_id, self._window_ms])
 
     def _admit_call(self, request: HoldRequest) -> Call:
-        names = AccountKeys(request.account_id)
+        names = keys_of(request.account_id)
         return Call(
             "admit",
             [
@@ -198,11 +198,11 @@ def _told(decision: Answer, address: RateState) -> Answer:
 
 def _settle_call(account_id: AccountId, record: UsageRecord) -> Call:
     request_id = RequestId(str(record.request_id))
-    keys = AccountKeys(account_id).settlement(request_id)
+    keys = keys_of(account_id).settlement(request_id)
     text = record.model_dump_json()
     return Call("settle", keys, [account_id, request_id, record.revision, record.tokens, text, REMEMBER_MS])
 
 
 def _release_call(account_id: AccountId, request_id: RequestId, *rate: str) -> Call:
-    keys = [*AccountKeys(account_id).hold(request_id), *rate]
+    keys = [*keys_of(account_id).hold(request_id), *rate]
     return Call("release", keys, [account_id, request_id, REMEMBER_MS])

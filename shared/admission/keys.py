@@ -1,5 +1,7 @@
 """The names of everything admission keeps in Redis. Nothing else writes them down."""
 
+from functools import lru_cache
+
 from shared.admission.shards import shard_of, tag_of
 from shared.ids import AccountId, KeyDigest, RequestId
 
@@ -8,7 +10,7 @@ SEQUENCES = "{published}:sequences"
 
 
 class AccountKeys:
-    """The names under one account's hash tag."""
+    """The names under one account's hash tag. `keys_of` makes them."""
 
     __slots__ = ("_tag", "account", "holds", "journal", "leases", "settled")
 
@@ -54,3 +56,9 @@ def settled_of(shard: int) -> str:
 
 def ip_window_of(subject: str) -> str:
     return f"ip:{subject}"
+
+
+@lru_cache(maxsize=4096)
+def keys_of(account_id: AccountId) -> AccountKeys:
+    """The same for all requests of an account that come close together."""
+    return AccountKeys(account_id)

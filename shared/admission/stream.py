@@ -17,8 +17,8 @@ from shared.admission.lua import Call, run
 from shared.admission.shards import SHARDS
 
 GROUP = "publishers"
-ENTRIES_PER_SHARD_MAX = 100
-"""Of one read: COUNT is per stream, so a read returns at most 6,400."""
+ENTRIES_PER_SHARD_MAX = 250
+"""Of one read: COUNT is per stream, so a read returns at most 16,000."""
 ENTRIES_PER_PAGE = 500
 """Of what is kept."""
 BLOCK_MS = 500

@@ -7,13 +7,14 @@ request through the services; a stranger's is ignored. The path is logged withou
 
 import re
 import time
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import request_lines
 from shared.errors import Kind
 from shared.http import measure
 from shared.http.errors import error_body
@@ -21,6 +22,7 @@ from shared.ids import AccountId, new_request_id
 from shared.tracing import spans
 
 HEADER = "x-request-id"
+HEADER_NAME = HEADER.encode()
 TRACEPARENT = "traceparent"
 INTERNAL_PREFIX = "/internal/"
 ACCEPTED_ID = re.compile(rb"^[0-9a-f-]{36}$")
@@ -48,10 +50,11 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message).setdefault(HEADER, request_id)
+                message["headers"] = _with_id(message.get("headers", ()), request_id)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id), _span(scope) as span:
+        outside = structlog.contextvars.bind_contextvars(request_id=request_id)
+        with _span(scope) as span:
             try:
                 await self.app(scope, receive, send_with_id)
             except Exception as error:
@@ -60,6 +63,15 @@ class RequestLog:
                     await _our_fault(scope, receive, send_with_id)
             finally:
                 _tell(scope, span, status, time.perf_counter() - started)
+                structlog.contextvars.reset_contextvars(**outside)
+
+
+def _with_id(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """Unless there is one."""
+    headers = list(headers)
+    if all(name.lower() != HEADER_NAME for name, _ in headers):
+        headers.append((HEADER_NAME, request_id.encode()))
+    return headers
 
 
 def tell_account(scope: Scope, account_id: AccountId) -> None:
@@ -97,11 +109,16 @@ def _tell(scope: Scope, span: spans.Span, status: int, seconds: float) -> None:
         span.rename(f"{method} {route}")
         span.note(method=method, route=route, status=status, request_id=scope["state"]["request_id"])
         span.note(account_id=account_id)
+    _write(scope, status, account_id, round(seconds * 1000, 2))
+
+
+def _write(scope: Scope, status: int, account_id: str | None, duration_ms: float) -> None:
+    """A span's line names its trace, as structlog knows it."""
+    method, path = scope["method"], scope["path"]
+    lines = None if spans.is_on() else request_lines.started()
+    if lines is not None:
+        lines.add(scope["state"]["request_id"], method, path, status, account_id, duration_ms)
+        return
     log.info(
-        "request",
-        method=method,
-        path=scope["path"],
-        status=status,
-        account_id=account_id,
-        duration_ms=round(seconds * 1000, 2),
+        "request", method=method, path=path, status=status, account_id=account_id, duration_ms=duration_ms
     )

@@ -58,9 +58,11 @@ class Readiness:
         return True
 
 
-def create_app(service: str, *, lifespan: Lifespan, readiness: Readiness) -> FastAPI:
+def create_app(
+    service: str, *, lifespan: Lifespan, readiness: Readiness, kind: type[FastAPI] = FastAPI
+) -> FastAPI:
     """A FastAPI app without the framework's own documents pages; the caller adds its routers."""
-    app = FastAPI(
+    app = kind(
         title=f"Promptly {service}", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.router.redirect_slashes = False  # its redirect carries the whole query, a key too, and to plain http

@@ -33,7 +33,7 @@ def decode_object(body: bytes) -> dict[str, Any]:
 def encode(value: object) -> bytes:
     """Compact UTF-8. Raises BodyUnreadable for what JSON or UTF-8 cannot carry (half a surrogate pair, 1e999)."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=COMPACT).encode()
+        return _ENCODER.encode(value).encode()
     except UnicodeEncodeError as error:
         raise BodyUnreadable("The request body contains half of a surrogate pair.") from error
     except ValueError as error:
@@ -69,3 +69,4 @@ def _reason(error: ValueError) -> str:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=COMPACT)

@@ -19,8 +19,7 @@ def read_whole_answer(body: bytes) -> WholeAnswer:
         answer.pop(name, None)
     answer["model"] = model
     _complete(answer["choices"])
-    text = json.dumps(answer, ensure_ascii=False, separators=COMPACT)
-    return WholeAnswer(text.encode(errors="backslashreplace"), counts, model)
+    return WholeAnswer(_ENCODER.encode(answer).encode(errors="backslashreplace"), counts, model)
 
 
 def _complete(choices: list[Any]) -> None:
@@ -49,3 +48,6 @@ def parse_answer(body: bytes) -> dict[str, Any]:
     if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
         raise UpstreamFailed("The model server's answer was no completion. Nothing was charged.")
     return answer
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=COMPACT)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from services.gateway.domain.errors import MethodNotAllowed, UnknownUrl
 from services.gateway.entrypoints import http
 from services.gateway.use_cases.caller import Caller, KeyClaim
-from services.gateway.use_cases.measure import REQUESTS
+from services.gateway.use_cases.measure import requests
 from shared.api_keys import digest_of, parse_api_key
 from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
@@ -84,7 +84,7 @@ class V1:
         if outcome is Outcome.CLIENT_DISCONNECTED:
             status = CLIENT_LEFT
         ended = outcome or (Outcome.COMPLETED if status < 400 else None)
-        REQUESTS.labels(route, status, ended.value if ended else REFUSED).inc()
+        requests(route, status, ended.value if ended else REFUSED).inc()
 
     async def _endpoint(self, scope: Scope, caller: Caller) -> Endpoint:
         path, method = scope["path"], scope["method"]

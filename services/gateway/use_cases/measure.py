@@ -5,6 +5,7 @@ What has a value at any moment (queue, holds, upstreams) is read when it is aske
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import perf_counter
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -81,11 +82,22 @@ class Stopwatch:
         """The first byte has gone out; `answer` is `stream` or `whole`."""
         self.has_answered = True
         self.not_ours()
-        OWN_OVERHEAD.labels(answer).observe(self._ours_seconds)
-        FIRST_BYTE.labels(answer).observe(perf_counter() - self._arrived)
+        _OVERHEAD_OF[answer].observe(self._ours_seconds)
+        _FIRST_BYTE_OF[answer].observe(perf_counter() - self._arrived)
 
 
 def count_tokens(record: UsageRecord) -> None:
-    TOKENS.labels("prompt").inc(record.tokens_prompt)
-    TOKENS.labels("completion").inc(record.tokens_completion)
-    TOKENS.labels("cached").inc(record.tokens_cached)
+    _PROMPT.inc(record.tokens_prompt)
+    _COMPLETION.inc(record.tokens_completion)
+    _CACHED.inc(record.tokens_cached)
+
+
+@lru_cache(maxsize=1024)
+def requests(endpoint: str, status: int, outcome: str) -> Counter:
+    """To find it again takes longer than to count."""
+    return REQUESTS.labels(endpoint, status, outcome)
+
+
+_PROMPT, _COMPLETION, _CACHED = (TOKENS.labels(kind) for kind in ("prompt", "completion", "cached"))
+_OVERHEAD_OF = {answer: OWN_OVERHEAD.labels(answer) for answer in ("stream", "whole")}
+_FIRST_BYTE_OF = {answer: FIRST_BYTE.labels(answer) for answer in ("stream", "whole")}
