@@ -64,6 +64,12 @@ class Supervisor:
             supervised.child.stop()
         self._begin(supervised)
 
+    def restart_as(self, name: str, change: Callable[[ProcessSpec], ProcessSpec]) -> None:
+        """The same process by other code, or told otherwise; from then on it is that."""
+        supervised = self._get(name)
+        supervised.spec = change(supervised.spec)
+        self.restart(name)
+
     def wait_ready(self, name: str) -> None:
         """Raises LocalFailure when it ends or stays silent past its time."""
         self._wait_ready([self._get(name)], [])

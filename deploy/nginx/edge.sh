@@ -9,9 +9,10 @@ HTTP2_DIRECTIVE_SINCE=1.25.1
 NAMES='${LISTEN} ${LOG_FOLDER} ${EXTRA_LOCATIONS} ${EDGE_TRUSTED_PROXIES} ${GATEWAY_SERVER} ${ACCOUNTS_SERVER} ${BILLING_SERVER}'
 NOWHERE=127.0.0.1:9
 
-# "gateway:8000" -> "172.18.0.4:8000; server 172.18.0.5:8000"
+# "gateway:8000" -> "172.18.0.4:8000 max_fails=0; server 172.18.0.5:8000 max_fails=0". A replica that once refused is not
+# shunned for ten seconds: while all are replaced one by one, the only one that runs may be that one.
 addresses_of() {
-    found=$(getent ahostsv4 "${1%:*}" | awk '{ print $1 }' | sort -u | sed "s/\$/:${1##*:}/" | paste -sd' ' - | sed 's/ /; server /g')
+    found=$(getent ahostsv4 "${1%:*}" | awk '{ print $1 }' | sort -u | sed "s/\$/:${1##*:} max_fails=0/" | paste -sd'|' - | sed 's/|/; server /g')
     echo "${found:-$NOWHERE}"
 }
 

@@ -48,10 +48,13 @@ class Fleet:
     def urls(self) -> dict[str, str]:
         return {name: self.url(name) for name in GATEWAYS}
 
-    def signal(self, process: str, what: signal.Signals) -> None:
+    def pid(self, process: str) -> int:
         identity = self._record(process).identity
         assert identity is not None, f"{process} does not run"
-        os.kill(identity.pid, what)
+        return identity.pid
+
+    def signal(self, process: str, what: signal.Signals) -> None:
+        os.kill(self.pid(process), what)
 
     def kill(self, process: str) -> None:
         """SIGKILL; it stays down until `restart`."""
@@ -86,7 +89,7 @@ def run_fleet(folder: Path) -> Iterator[Fleet]:
             own_postgres(folder / "system" / "postgres"),
             run_stack(folder / "system", None, settings) as stack,
         ):
-            more = [_another(stack, name) for name in GATEWAYS[1:]]
+            more = [another(stack, "gateway", name) for name in GATEWAYS[1:]]
             stack.live.supervisor.start_stage("more gateways", more)
             yield Fleet(stack, log)
     finally:
@@ -105,10 +108,10 @@ def _model(folder: Path, port: int, log: Path) -> ProcessSpec:
     )
 
 
-def _another(stack: Stack, name: str) -> ProcessSpec:
-    """The system's own gateway once more, on a port of its own."""
+def another(stack: Stack, service: str, name: str) -> ProcessSpec:
+    """The system's own service once more, on a port of its own."""
     port = free_port()
-    [first] = [each for each in stack.live.system.services(stack.backing) if each.name == "gateway"]
+    [first] = [each for each in stack.live.system.services(stack.backing) if each.name == service]
     return replace(
         first,
         name=name,

@@ -150,7 +150,8 @@ class Shop:
 
 
 @asynccontextmanager
-async def running_shop(database: DatabaseFactory, amqp_url: str) -> AsyncIterator[Shop]:
+async def running_shop(database: DatabaseFactory, amqp_url: str, **otherwise: str) -> AsyncIterator[Shop]:
+    """`otherwise`: settings that are not the usual ones."""
     schema = await database("billing")
     at, fakes_at, neighbours_at = loopback_socket(), loopback_socket(), loopback_socket()
     fakes = Fakes(_fake_settings(url_of(at)))
@@ -165,6 +166,7 @@ async def running_shop(database: DatabaseFactory, amqp_url: str) -> AsyncIterato
         "accounts_url": url_of(neighbours_at),
         "metering_url": url_of(neighbours_at),
         "local_fakes": True,
+        **otherwise,
     }
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(serving(neighbours.app(), neighbours_at))
