@@ -79,14 +79,16 @@ MANY = (
 
 
 def of_contenders(figures: Figures, columns: Sequence[Column]) -> str:
+    """Empty when none of it was measured."""
     rows = [[name, *(show(figures, name) for _, show in columns)] for name in figures.contenders()]
     measured = [row for row in rows if set(row[1:]) - {NOTHING, "0"}]
-    return table(["", *(head for head, _ in columns)], measured)
+    return table(["", *(head for head, _ in columns)], measured) if measured else ""
 
 
 def of_many(figures: Figures) -> str:
     rows = [[what, number(figures.median(measure, GATEWAY), digits)] for what, measure, digits in MANY]
-    return table(["many at once, the gateway alone", "figure"], rows)
+    measured = [row for row in rows if row[1] != NOTHING]
+    return table(["many at once, the gateway alone", "figure"], measured) if measured else ""
 
 
 def of_goals(figures: Figures) -> str:
