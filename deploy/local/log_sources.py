@@ -1,6 +1,7 @@
 """Where log lines come from: the files of a local system, or the containers of a composed one."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -12,6 +13,8 @@ from typing import IO
 from deploy.local.log_lines import LogLine, read_line
 
 POLL_SECONDS = 0.2
+ERASE_LINE = re.compile(r"^(\x1b\[2K)+")
+"""Some versions of compose begin each line with it, colour or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ def _of_files(files: Sequence[_File], extent: Extent) -> Iterator[LogLine]:
 def of_containers(root: Path, services: Sequence[str], extent: Extent) -> Iterator[LogLine]:
     """What `docker compose logs` says; raises FileNotFoundError without docker."""
     tail = "all" if extent.lines_before is None else str(extent.lines_before)
-    command = ["docker", "compose", "logs", "--no-color", "--tail", tail]
+    command = ["docker", "compose", "--ansi", "never", "logs", "--no-color", "--tail", tail]
     command += ["--follow"] if extent.is_followed else []
     with subprocess.Popen([*command, *services], cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -90,7 +93,7 @@ def of_containers(root: Path, services: Sequence[str], extent: Extent) -> Iterat
 
 def of_container(written: str) -> LogLine:
     """`gateway-1  | {...}`."""
-    source, separator, raw = written.rstrip("\n").partition("|")
+    source, separator, raw = ERASE_LINE.sub("", written.rstrip("\n")).partition("|")
     if not separator:
         return read_line("compose", written.rstrip("\n"))
     return read_line(source.strip(), raw.removeprefix(" "))

@@ -94,6 +94,24 @@ async def test_one_trace_follows_a_registration_to_its_mail(
     await eventually(all_have_told, within_seconds=10)
 
 
+async def test_one_trace_follows_a_page_to_the_services_that_it_asks(
+    stack: Stack, person: Person, collector: Collector
+) -> None:
+    await person.register()
+    request_id = (await person.dashboard()).headers["x-request-id"]
+
+    async def metering_has_told() -> bool:
+        return "metering" in {span.service for span in collector.of_request(request_id)}
+
+    await eventually(metering_has_told, within_seconds=10)
+    told = collector.of_request(request_id)
+    [page] = [span for span in told if span.name == "GET /dashboard"]
+    calls = {span.span_id for span in told if (span.service, span.parent_id) == ("accounts", page.span_id)}
+    asked = [span for span in told if span.service == "metering"]
+    assert {span.parent_id for span in asked} <= calls
+    assert all("{account_id}" in span.attributes["http.route"] for span in asked)
+
+
 async def test_each_log_line_of_a_request_and_of_its_messages_has_the_same_ids(
     stack: Stack, person: Person
 ) -> None:

@@ -128,7 +128,7 @@ def test_a_log_is_followed_into_its_successor(tmp_path: Path) -> None:
 
 
 def test_a_containers_line_keeps_which_replica_wrote_it() -> None:
-    line = of_container(f"gateway-2  | {json.dumps(SERVED)}\n")
+    line = of_container(f"\x1b[2Kgateway-2  | {json.dumps(SERVED)}\n")
     assert (line.source, line.said) == ("gateway-2", SERVED)
 
 
