@@ -24,8 +24,9 @@ PLUMBING = {
     "AMQP_URL",
 } | {f"{service.upper()}_URL" for service in SERVICES}
 """The compose files set these themselves."""
-SETS_ITSELF = {"PROMPTLY_VERSION", "COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "COMPOSE_PROFILES"}
-"""What docker compose or a deployment sets; no setting of an operator's."""
+READ_BY_COMPOSE_ITSELF = {"COMPOSE_PROJECT_NAME", "COMPOSE_FILE", "COMPOSE_PROFILES"}
+SETS_ITSELF = {"PROMPTLY_VERSION", *READ_BY_COMPOSE_ITSELF}
+"""What docker compose or a deployment sets: it may stand in .env, and need not."""
 
 
 def read_by_services() -> set[str]:
@@ -64,7 +65,7 @@ def test_every_setting_of_the_compose_files_is_in_it() -> None:
 
 
 def test_nothing_else_is_in_it() -> None:
-    read = read_by_services() | read_by_compose() | read_by_deploy() | PLUMBING
+    read = read_by_services() | read_by_compose() | read_by_deploy() | PLUMBING | READ_BY_COMPOSE_ITSELF
     assert read_env_file(TEMPLATE).keys() - read == set()
 
 
