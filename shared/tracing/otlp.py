@@ -31,7 +31,7 @@ QUEUE_SPANS_MAX = 4096
 SEND_EVERY_MS = 1000
 SEND_SPANS_MAX = 512
 SEND_TIMEOUT_SECONDS = 5
-STOP_TIMEOUT_SECONDS = 2
+STOP_TIMEOUT_SECONDS = 1
 ATTRIBUTE_LENGTH_MAX = 128
 RANDOM_BITS = 32
 """The lowest ones of a request id; its upper ones count up. They decide whether a trace is in the share."""

@@ -95,6 +95,28 @@ async def test_what_the_alerts_and_the_dashboard_ask_for_is_there(stack: Stack, 
     assert wrong == set()
 
 
+async def test_what_people_do_is_counted(stack: Stack, person: Person) -> None:
+    """By this person, or by others of other stories at the same time: at least."""
+    before = await figures(stack, "accounts") | await figures(stack, "notifier")
+    await person.register()
+    await person.register()
+    after = await figures(stack, "accounts") | await figures(stack, "notifier")
+    for name, grown in (
+        ('promptly_accounts_registrations_total{outcome="sent"}', 2),
+        ('promptly_accounts_key_changes_total{state="active"}', 2),
+        ('promptly_accounts_key_changes_total{state="revoked"}', 1),
+        ('promptly_notifier_attempts_total{kind="key_registered",outcome="sent"}', 1),
+        ('promptly_http_requests_total{method="POST",route="/register",status="200"}', 2),
+    ):
+        assert after[name] - before.get(name, 0) >= grown, name
+
+
+async def figures(stack: Stack, service: str) -> dict[str, float]:
+    """As they are written."""
+    lines = [line for line in (await scrape(stack, service)).splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
 async def test_no_label_is_anybodys_and_their_number_does_not_grow_with_what_is_asked(
     stack: Stack, person: Person
 ) -> None:
