@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 
 from shared import logging
 from shared.http.draining import DrainingServer
+from shared.http.gathering import GatheringProtocol
 from shared.http.metrics import tell_build
 from shared.http.waiting_room import WaitingRoom
 from shared.setting_values import PostgresUrl
@@ -75,7 +76,7 @@ def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], F
         host=settings.listen_host,
         port=settings.listen_port,
         loop="uvloop",
-        http="httptools",
+        http=GatheringProtocol,
         lifespan="on",
         proxy_headers=False,
         server_header=False,

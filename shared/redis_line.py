@@ -40,6 +40,7 @@ class _Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._timeout_seconds = timeout_seconds
         self._questions: deque[_Question] = deque()
+        self._unsent: list[bytes] = []
         self._reader = hiredis.Reader(replyError=_error_of)
         self._transport: asyncio.Transport | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -53,9 +54,16 @@ class _Wire(asyncio.Protocol):
         self._questions.append(question)
         if self._alarm is None:
             self._alarm = self._loop.call_at(question.deadline, self._ring)
-        assert self._transport is not None
-        self._transport.write(commands)
+        if not self._unsent:
+            self._loop.call_soon(self._send)
+        self._unsent.append(commands)
         return future
+
+    def _send(self) -> None:
+        """What was asked within one turn of the loop, in one call into the kernel."""
+        unsent, self._unsent = self._unsent, []
+        if self._transport is not None and not self.is_lost:
+            self._transport.write(b"".join(unsent))
 
     def end(self, error: RedisError) -> None:
         """All who wait hear the error."""

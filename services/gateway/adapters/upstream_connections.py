@@ -7,6 +7,7 @@ There are no more than requests at once: whoever asks is bounded.
 import asyncio
 import ssl
 from dataclasses import dataclass
+from time import monotonic
 from urllib.parse import SplitResult
 
 from services.gateway.adapters.upstream_connection import UpstreamConnection
@@ -35,7 +36,7 @@ class UpstreamConnections:
         """The one that was used last, or a new one. Raises UpstreamUnreachable."""
         while self._idle:
             idle = self._idle.pop()
-            if idle.connection.is_idle and _now() < idle.until:
+            if idle.connection.is_idle and monotonic() < idle.until:
                 return idle.connection
             idle.connection.close()
         return await self._open()
@@ -46,7 +47,7 @@ class UpstreamConnections:
         if not connection.is_idle or connection.answers >= promise.requests_max:
             connection.close()
             return
-        self._idle.append(_Idle(connection, _now() + promise.kept_seconds))
+        self._idle.append(_Idle(connection, monotonic() + promise.kept_seconds))
         if self._tidying is None:
             self._tidying = asyncio.get_running_loop().call_later(TIDY_SECONDS, self._tidy)
 
@@ -61,7 +62,7 @@ class UpstreamConnections:
 
     def _tidy(self) -> None:
         """An idle connection keeps one of llama-server's few threads busy."""
-        now, self._tidying = _now(), None
+        now, self._tidying = monotonic(), None
         gone = [idle for idle in self._idle if now >= idle.until or not idle.connection.is_idle]
         self._idle = [idle for idle in self._idle if idle not in gone]
         for idle in gone:
@@ -81,7 +82,3 @@ class UpstreamConnections:
         ) as error:  # time, a name nobody knows or that is none, TLS nobody trusts, too
             raise UpstreamUnreachable("The model server cannot be reached. Nothing was charged.") from error
         return connection
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from time import monotonic
 
 import structlog
 from starlette.types import Send
@@ -49,15 +50,15 @@ class Listener:
         await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
 
     async def send(self, data: bytes) -> None:
-        self._waiting_since = _now()
+        self._waiting_since = monotonic()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        self._waited_seconds += _now() - self._waiting_since
+        self._waited_seconds += monotonic() - self._waiting_since
         self._waiting_since = None
 
     @property
     def is_too_slow(self) -> bool:
         """It reads so little that it counts as gone."""
-        waiting_seconds = 0.0 if self._waiting_since is None else _now() - self._waiting_since
+        waiting_seconds = 0.0 if self._waiting_since is None else monotonic() - self._waiting_since
         return self._waited_seconds + waiting_seconds > READER_SECONDS_MAX
 
     async def end(self) -> None:
@@ -115,7 +116,3 @@ async def end(listener: Listener, error: BaseException | None) -> None:
     else:
         log.error("stream_failed", exc_info=error)
         await listener.end_with(UpstreamFailed(CUT_OFF))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

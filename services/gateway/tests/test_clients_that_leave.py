@@ -166,7 +166,8 @@ async def test_a_client_that_leaves_while_it_is_admitted_pays_nothing_and_genera
 
     async def has_ended() -> bool:
         names = AccountKeys(account.account_id)
-        return await redis.exists(names.account) > 0 and not await redis.exists(names.holds)
+        was_admitted = await redis.exists(names.rate(account.key_record.digest)) > 0
+        return was_admitted and not await redis.exists(names.holds)
 
     await eventually(has_ended)
     assert upstream.generations == []

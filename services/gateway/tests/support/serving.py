@@ -8,6 +8,7 @@ from typing import Any
 
 import uvicorn
 
+from shared.http.gathering import GatheringProtocol
 from tests.support.eventually import eventually
 
 
@@ -20,7 +21,12 @@ async def serving(app: Any) -> AsyncIterator[str]:
     """Its URL. Stopped as a process is: running requests may finish, then the lifespan ends."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, http="httptools", lifespan="on", log_config=None, access_log=False, timeout_graceful_shutdown=2
+        app,
+        http=GatheringProtocol,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
     serving_task = asyncio.create_task(server.serve(sockets=[listening]))

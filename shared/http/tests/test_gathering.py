@@ -1,0 +1,76 @@
+"""What is written within one turn of the loop goes out as one, and nothing of it is lost."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from shared.http.gathering import GatheringProtocol
+from tests.support.eventually import eventually
+
+PIECE = b"a" * 65536
+PIECES = 400
+
+
+class Speaker:
+    """Says one small answer at `/`, and at `/long` what no buffer holds; notes how far it came."""
+
+    def __init__(self) -> None:
+        self.said = 0
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if scope["path"] == "/long":
+            for _ in range(PIECES):
+                await send({"type": "http.response.body", "body": PIECE, "more_body": True})
+                self.said += 1
+                await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"end", "more_body": False})
+
+
+@asynccontextmanager
+async def serving(app: Speaker) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, http=GatheringProtocol, lifespan="off", log_config=None))
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    reader, writer = await asyncio.open_connection(*listening.getsockname())
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        server.should_exit = True
+        await running
+        listening.close()
+
+
+async def test_a_small_answer_comes_in_one_piece_and_then_the_end() -> None:
+    async with serving(Speaker()) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        assert (await reader.read(65536)).endswith(b"\r\n\r\n3\r\nend\r\n0\r\n\r\n")
+        assert await reader.read() == b""
+
+
+async def test_who_does_not_read_is_waited_for_and_gets_all_of_it() -> None:
+    speaker = Speaker()
+    async with serving(speaker) as (reader, writer):
+        writer.write(b"GET /long HTTP/1.1\r\nhost: a\r\n\r\n")
+        seen: list[int] = []
+
+        async def stands_still() -> bool:
+            seen.append(speaker.said)
+            return seen[-1] > 0 and len(seen) > 5 and len(set(seen[-5:])) == 1
+
+        await eventually(stands_still)
+        assert speaker.said < PIECES
+        received = await _until_the_end(reader)
+        assert received.count(b"a" * 1000) == PIECES * (len(PIECE) // 1000)
+
+
+async def _until_the_end(reader: asyncio.StreamReader) -> bytes:
+    received = bytearray()
+    while not received.endswith(b"end\r\n0\r\n\r\n"):
+        received += await reader.read(1 << 20)
+    return bytes(received)
