@@ -9,17 +9,12 @@ import httpx
 import pytest
 
 from deploy.local.ports import free_port
+from deploy.local.settings import ROOT
 from tests.compose.story_urls import PRODUCTION, STAGING
 from tests.support.compose_customer import register
 from tests.support.compose_project import ComposeProject, check_out
 from tests.support.wait_until import wait_until
 
-ASK = """
-import urllib.error, urllib.request
-for path in ('/health', '/ready'):
-    try: print(urllib.request.urlopen('http://127.0.0.1:8000' + path, timeout=5).read().decode())
-    except urllib.error.HTTPError as refused: print(refused.read().decode())
-"""
 MISSING = {
     "gateway": "redis",
     "accounts": "postgres",
@@ -63,8 +58,8 @@ def test_a_service_alone_is_healthy_and_names_what_is_missing(alone: ComposeProj
     part = ("-f", f"deploy/compose/{service}.yml")
     alone.compose(*part, "up", "--build", "--detach")
     try:
-        wait_until(lambda: '"ok"' in said_by(alone, service), WITHIN_SECONDS)
-        wait_until(lambda: f'"missing":["{MISSING[service]}' in said_by(alone, service), WITHIN_SECONDS)
+        wait_until(lambda: '"ok"' in alone.get(service, "/health"), WITHIN_SECONDS)
+        wait_until(lambda: f'"{MISSING[service]}"' in alone.get(service, "/ready"), WITHIN_SECONDS)
         foreign, services, tests = alone.run_in_part(
             service, "python3", "-c", FOREIGN, *OTHERS[service]
         ).splitlines()
@@ -73,11 +68,40 @@ def test_a_service_alone_is_healthy_and_names_what_is_missing(alone: ComposeProj
         alone.compose(*part, "down", "--timeout", "5")
 
 
+def test_every_part_reads_well_also_those_whose_images_are_not_here(alone: ComposeProject) -> None:
+    services = alone.compose("--profile", "*", "config", "--services").split()
+    assert {"mailpit", "btcpay", "nbxplorer", "bitcoind", "edge-tls"} <= set(services)
+
+
+def test_a_secret_that_is_missing_stops_the_start_with_the_remedy(alone: ComposeProject) -> None:
+    with pytest.raises(AssertionError, match=r"run `make env` to write \.env with fresh secrets"):
+        alone.compose("config", "--quiet", INTERNAL_TOKEN="")
+
+
+def test_the_sample_for_the_hosts_nginx_is_read_by_the_image_too(
+    alone: ComposeProject, tmp_path: Path
+) -> None:
+    make_certificate(tmp_path)
+    sample = ROOT / "deploy" / "nginx" / "host.conf.example"
+    mounts = (
+        f"{sample}:/etc/nginx/conf.d/host.conf:ro",
+        f"{tmp_path}:/etc/letsencrypt/live/promptlyapi.com:ro",
+    )
+    mounted = [word for mount in mounts for word in ("--volume", mount)]
+    checked = subprocess.run(
+        ["docker", "run", "--rm", "--entrypoint", "nginx", *mounted, "nginx:1.28", "-t"],
+        capture_output=True,
+        text=True,
+    )
+    assert "test is successful" in checked.stderr, checked.stderr
+
+
 def test_the_servers_alone_come_up_with_their_roles(alone: ComposeProject) -> None:
     part = ("-f", "deploy/compose/data.yml")
+    alone.compose("up", "--detach", "db")
     alone.compose(*part, "up", "--build", "--detach")
     try:
-        roles = "SELECT count(*) FROM pg_roles WHERE rolname LIKE '%\\_owner'"
+        roles = "SELECT count(*) FROM pg_roles WHERE rolname LIKE '%\\_owner' AND rolname NOT LIKE 'pg\\_%'"
         ask = ("exec", "-T", "db", "psql", "-U", "gateway", "-d", "gateway", "-Atc", roles)
         wait_until(lambda: alone.compose(*part, *ask).strip() == "4", WITHIN_SECONDS)
         config = alone.compose(*part, "exec", "-T", "redis", "redis-cli", "config", "get", "appendonly")
@@ -146,10 +170,6 @@ def test_staging_and_production_share_a_host_and_nothing_else(
         for place in (production, staging)
     ]
     assert volumes[0] & volumes[1] == set()
-
-
-def said_by(project: ComposeProject, service: str) -> str:
-    return project.run_in_part(service, "python3", "-c", ASK)
 
 
 def status(url: str) -> int:

@@ -27,6 +27,12 @@ NEEDED = (
     "shared",
 )
 PASSED_ON = re.compile(r"^(PATH|HOME|LANG|DOCKER_.*|BUILDKIT_.*)$")
+GET = """
+import sys, urllib.error, urllib.request
+try: print(urllib.request.urlopen('http://127.0.0.1:8000' + sys.argv[1], timeout=5).read().decode())
+except urllib.error.HTTPError as refused: print(refused.read().decode())
+except OSError as error: print(error)
+"""
 STARTED_WITHIN_SECONDS = 900
 """With images to build on a busy machine; seconds when they are there."""
 
@@ -65,8 +71,9 @@ class ComposeProject:
         """Where only that part was started."""
         return self.compose("-f", f"deploy/compose/{part}.yml", "exec", "-T", part, *argv)
 
-    def python_in(self, service: str, code: str) -> str:
-        return self.run_in(service, "python3", "-c", code).strip()
+    def get(self, service: str, path: str) -> str:
+        """What it answers inside its container; nothing of this is published."""
+        return self.run_in_part(service, "python3", "-c", GET, path)
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
         """As `docker inspect` has them, also those that ended."""
