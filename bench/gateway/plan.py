@@ -24,7 +24,7 @@ QUICK = Plan(
     others_seconds=5,
 )
 FULL = Plan(
-    rounds=5,
+    rounds=3,
     warm_up_seconds=4,
     load_seconds=5,
     paced_seconds=5,

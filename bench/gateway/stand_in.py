@@ -4,6 +4,7 @@ It honours `timings_per_token` and `include_usage`, and sends each chunk by itse
 """
 
 import asyncio
+import re
 import sys
 from functools import cache
 from typing import cast
@@ -17,6 +18,9 @@ JSON_HEAD = b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: application/
 STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\nServer: llama.cpp\r\nContent-Type: text/event-stream\r\n"
     b"Transfer-Encoding: chunked\r\n\r\n"
+)
+STREAM, TIMINGS, USAGE = (
+    re.compile(rb'"%s": ?true' % name) for name in (b"stream", b"timings_per_token", b"include_usage")
 )
 LAST = b"0\r\n\r\n"
 WORDS = (" the", " story", " of", " a", " small", " town", " by", " the sea", ",", " and")
@@ -48,38 +52,32 @@ class StandIn(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
-        if b'"stream":true' in self._body or b'"stream": true' in self._body:
+        if STREAM.search(self._body):
             self._begin_stream(self._body)
         else:
             self._write(_say(answers.PLAIN.get(self._path) or answers.whole()))
 
     def _begin_stream(self, body: bytes) -> None:
         chunks, per_second = answers.ordered_in(body)
-        has_timings, has_usage = b'"timings_per_token":true' in body, b"include_usage" in body
-        pieces = [piece(place, has_timings) for place in range(1, chunks + 1)]
+        has_timings, has_usage = bool(TIMINGS.search(body)), bool(USAGE.search(body))
         ending = _framed(answers.ending(chunks, has_usage=has_usage)) + LAST
         if per_second == 0:
+            pieces = [piece(place, has_timings) for place in range(1, chunks + 1)]
             self._write(STREAM_HEAD + b"".join(pieces) + ending)
             return
-        loop = asyncio.get_running_loop()
-        self._write(STREAM_HEAD + pieces[0])
-        self._go_on(loop, pieces, 1, loop.time() + 1 / per_second, 1 / per_second, ending)
+        self._write(STREAM_HEAD + piece(1, has_timings))
+        self._go_on(chunks, has_timings, 1 / per_second, ending)
 
-    def _go_on(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        pieces: list[bytes],
-        place: int,
-        due: float,
-        every: float,
-        ending: bytes,
-    ) -> None:
+    def _go_on(self, chunks: int, has_timings: bool, every: float, ending: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        place, due = 2, loop.time() + every
+
         def tick() -> None:
             nonlocal place, due
-            if place == len(pieces):
+            if place > chunks:
                 self._write(ending)
                 return
-            self._write(pieces[place])
+            self._write(piece(place, has_timings))
             place += 1
             due += every
             self._timer = loop.call_at(due, tick)
