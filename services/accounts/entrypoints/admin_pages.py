@@ -1,5 +1,6 @@
 """The operator's pages: the users, one user, reviews, failed mails, the audit log."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -92,8 +93,10 @@ class AdminPages:
         asked = request.query_params
         query = read_query(*(asked.get(name, "") for name in ("q", "sort", "direction", "page")))
         now = utc_now()
-        found = await self._find_users(query)
-        overview = await self._read_overview.overview(now)
+        count = await self._find_users.count()
+        found, overview = await asyncio.gather(
+            self._find_users(query, users_in_all=count), self._read_overview.overview(now, users=count)
+        )
         days = overview.totals.days if overview.totals else ()
         usage = [
             UsageDay(each.day, each.requests, each.tokens_prompt, each.tokens_completion) for each in days

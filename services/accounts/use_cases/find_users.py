@@ -29,15 +29,17 @@ class FindUsers:
     pool: Pool
     ledger: Ledger
 
-    async def __call__(self, query: UserQuery) -> UserList:
+    async def count(self) -> int:
+        return await users.count_users(self.pool)
+
+    async def __call__(self, query: UserQuery, *, users_in_all: int) -> UserList:
         if query.search:
             return await self._among_matches(query)
         if query.sort_by.is_of_the_ledger:
-            return await self._in_the_ledgers_order(query)
-        return await self._in_our_order(query)
+            return await self._in_the_ledgers_order(query, users_in_all)
+        return await self._in_our_order(query, users_in_all)
 
-    async def _in_our_order(self, query: UserQuery) -> UserList:
-        total = await users.count_users(self.pool)
+    async def _in_our_order(self, query: UserQuery, total: int) -> UserList:
         query = query.within(total)
         stretch = stretch_of(query, total=total)
         found = await users.list_users(
@@ -50,7 +52,7 @@ class FindUsers:
         rows, missing = await self._valued(found[::-1] if stretch.is_backwards else found)
         return UserList(rows, total, query, missing)
 
-    async def _in_the_ledgers_order(self, query: UserQuery) -> UserList:
+    async def _in_the_ledgers_order(self, query: UserQuery, users_in_all: int) -> UserList:
         """Without the ledger, the newest first."""
         ranked = await or_none(
             self.ledger.rank(
@@ -58,7 +60,9 @@ class FindUsers:
             )
         )
         if ranked is None:
-            return await self._in_our_order(replace(query, sort_by=SortBy.JOINED, descending=True))
+            return await self._in_our_order(
+                replace(query, sort_by=SortBy.JOINED, descending=True), users_in_all
+            )
         account_ids = [AccountId(each) for each in ranked.account_ids]
         rows, missing = await self._valued(await users.list_by_id(self.pool, account_ids))
         return UserList(rows, ranked.total, query, missing)

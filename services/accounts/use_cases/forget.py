@@ -7,7 +7,6 @@ name an erased person leave it as soon as they are published. Those of who was e
 import asyncio
 from dataclasses import dataclass
 
-import asyncpg
 import structlog
 
 from services.accounts.adapters import accounts_postgres as accounts
@@ -16,10 +15,9 @@ from services.accounts.adapters import sessions_postgres as sessions
 from shared.background import end_if_stopping
 from shared.clock import utc_now
 from shared.outbox import PUBLISHED_KEPT
-from shared.postgres import Pool
+from shared.postgres import POSTGRES_ERRORS, Pool
 
 INTERVAL_SECONDS = 3.0
-POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 log = structlog.get_logger()
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
@@ -20,14 +19,13 @@ from shared import faults
 from shared.background import end_if_stopping
 from shared.clock import utc_now
 from shared.errors import Unavailable
-from shared.postgres import Pool
+from shared.postgres import POSTGRES_ERRORS, Pool
 
 INTERVAL_SECONDS = 0.25
 """With the immediate attempt lost, a revocation still reaches every gateway within its second."""
 BATCH_KEYS_MAX = 200
 
 REDIS_ERRORS = (RedisError, Unavailable)
-POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from uuid import UUID
 
 from services.accounts.adapters import key_list_postgres as key_list
@@ -42,12 +42,13 @@ class OpenDashboard:
     sales: Sales
 
     async def __call__(self, account_id: AccountId, *, days: int, now: datetime) -> Dashboard:
+        since, until = _whole_days(days, now)
         (balance, usage, requests, by_key), (purchases, methods), keys = await asyncio.gather(
             asyncio.gather(
                 or_none(self.ledger.find_balance(account_id)),
                 or_none(self.ledger.find_usage(account_id, days=days)),
                 or_none(self.ledger.list_requests(account_id, limit=RECENT_REQUESTS)),
-                or_none(self.ledger.report(account_id, "key", since=now - timedelta(days=days), until=now)),
+                or_none(self.ledger.report(account_id, "key", since=since, until=until)),
             ),
             asyncio.gather(
                 or_none(self.sales.list_purchases(account_id)), or_none(self.sales.list_methods())
@@ -94,3 +95,9 @@ class OpenDashboard:
             return None
         newest = await or_none(self.ledger.list_requests(account_id, limit=1, key_id=key.key_id))
         return newest.receipts[0].ended_at if newest and newest.receipts else None
+
+
+def _whole_days(days: int, now: datetime) -> tuple[datetime, datetime]:
+    """As the chart shows them, in UTC: their sums are kept, those of parts of days are not."""
+    until = datetime.combine(now.date(), time.min, UTC) + timedelta(days=1)
+    return until - timedelta(days=days), until

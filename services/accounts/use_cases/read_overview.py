@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.accounts.adapters import admin_actions_postgres as actions
-from services.accounts.adapters import users_postgres as users
 from services.accounts.adapters.ledger_http import Ledger
 from services.accounts.adapters.mails_http import Mails
 from services.accounts.adapters.sales_http import Sales
@@ -41,15 +40,14 @@ class ReadOverview:
     mails: Mails
     audit: Audit
 
-    async def overview(self, now: datetime) -> Overview:
-        count, totals, reviews, mails, door = await asyncio.gather(
-            users.count_users(self.pool),
+    async def overview(self, now: datetime, *, users: int) -> Overview:
+        totals, reviews, mails, door = await asyncio.gather(
             or_none(self.ledger.system_totals(days=DAYS_SHOWN)),
             self.reviews(),
             self.refused_mails(),
             self.mail_door(),
         )
-        return Overview(count, totals, _length(reviews), _length(mails), door, now)
+        return Overview(users, totals, _length(reviews), _length(mails), door, now)
 
     async def reviews(self) -> tuple[Review, ...] | None:
         return await or_none(self.sales.list_reviews())
