@@ -75,7 +75,7 @@ def render(line: LogLine, *, colour: bool) -> str:
     """One line, whatever it holds."""
     paint = _paint if colour else _plain
     head = [
-        paint(DIM, line.at[11:23].ljust(12)),
+        paint(DIM, _clock(line.at).ljust(12)),
         paint(_colour_of(line.source), line.source.ljust(12)),
         paint(COLOURS.get(line.level, "0"), line.level.ljust(8)),
     ]
@@ -95,6 +95,11 @@ def _text(line: LogLine, paint: Any) -> str:
     last = [f"{name.removesuffix('_id')}={said[name]}" for name in LAST if said.get(name)]
     event = str(said.get("event", "request" if first else "")).ljust(22)
     return " ".join([event, *first, *rest, *(paint(DIM, each) for each in last)])
+
+
+def _clock(at: str) -> str:
+    """Hours to milliseconds, as far as they were told; all of ours are UTC."""
+    return at[11:23].split("+")[0].rstrip("Z")
 
 
 def _value(value: object) -> str:

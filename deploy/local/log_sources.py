@@ -85,8 +85,8 @@ def of_containers(root: Path, services: Sequence[str], extent: Extent) -> Iterat
     with subprocess.Popen([*command, *services], cwd=root, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            for written in process.stdout:
-                yield of_container(written)
+            lines = (of_container(written) for written in process.stdout)
+            yield from lines if extent.is_followed else sorted(lines, key=lambda line: line.at)
         finally:
             process.terminate()
 

@@ -132,6 +132,11 @@ def test_a_containers_line_keeps_which_replica_wrote_it() -> None:
     assert (line.source, line.said) == ("gateway-2", SERVED)
 
 
+def test_a_time_without_milliseconds_is_shown_as_far_as_it_goes() -> None:
+    line = read_line("edge-1", '{"time":"2026-11-23T15:48:32+00:00","method":"GET","path":"/","status":200}')
+    assert render(line, colour=False).startswith("15:48:32     edge-1       info     request ")
+
+
 def test_nginxs_own_lines_are_as_bad_as_their_status() -> None:
     assert read_line("access", '{"time":"2026-11-23T15:48:32+00:00","status":502}').level == "error"
     assert read_line("access", '{"time":"2026-11-23T15:48:32+00:00","status":404}').level == "info"
