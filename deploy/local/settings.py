@@ -65,7 +65,8 @@ def load_settings(
     known = set(read_env_file(root / ".env.template"))
     in_file = read_env_file(env_file)
     _refuse_unknown(env_file, in_file, known)
-    given = {name: value for name, value in {**in_file, **environment}.items() if name in known and value}
+    ours = {name for name in known if not name.startswith(COMPOSE_PREFIX)}
+    given = {name: value for name, value in {**in_file, **environment}.items() if name in ours and value}
     port = _port(environment.get("PORT") or in_file.get("PORT") or given.get("GATEWAY_PORT", "8503"))
     base_url = given.get("BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
     _check_url("BASE_URL", base_url)
