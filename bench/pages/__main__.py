@@ -16,7 +16,7 @@ import httpx
 
 from bench.pages.looks import Look, customers_looks, measure, operators_looks
 from bench.pages.rows import BUSIEST, KNOWN, REQUESTS, USERS, Filling
-from bench.pages.system import Running, choose_system, servers_of, services_of
+from bench.pages.system import Running, choose_system, pass_niceness_on, servers_of, services_of
 
 GOAL_MS = 50
 FILLED = "filled"
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keeps the rows there, for the next run")
     parser.add_argument("--rounds", type=int, default=100)
     given = parser.parse_args()
+    pass_niceness_on(os.getpid())
     with _folder(given.folder) as folder:
         running = choose_system(folder)
         with servers_of(running):

@@ -2,6 +2,7 @@
 processes. The gateway is not among them: no page waits for it."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,4 +74,11 @@ def services_of(running: Running) -> Iterator[None]:
 def _run(stack: contextlib.ExitStack, spec: ProcessSpec) -> None:
     child = processes.start(spec, marker=spec.folder)
     stack.callback(child.stop)
+    pass_niceness_on(child.pid)
     processes.wait_ready(child)
+
+
+def pass_niceness_on(pid: int) -> None:
+    """To a session of its own: between sessions the kernel weighs only what stands in this file (sched(7))."""
+    if (niceness := os.nice(0)) and (autogroup := Path(f"/proc/{pid}/autogroup")).exists():
+        autogroup.write_text(str(niceness))
