@@ -79,6 +79,7 @@ async def test_a_key_ends_at_its_time_without_anybody_writing_so(
     authenticated = await desk.authenticate(new_request_id(), DIGEST, ACCOUNT, ip_subject="a", ip_limit=9)
     looked = await desk.look(new_request_id(), DIGEST, ACCOUNT, ip_subject="b", ip_limit=9)
     assert [admitted != refused, authenticated != refused] == [works, works]
-    assert isinstance(looked, RateState) and (looked.limit == KEY_LIMIT) is works
+    assert isinstance(looked, RateState)
+    assert (looked.limit == KEY_LIMIT) is works
     reply = await desk.checkpoint([checkpoint_for(running.request_id, 1, 1)])
     assert (running.request_id in reply.revoked) is not works
