@@ -26,7 +26,7 @@ from shared.contracts.envelope import Envelope, Event, wrap
 from shared.errors import Unavailable
 from shared.http.metrics import gauge
 from shared.ids import first_uuid7_at
-from shared.postgres import Connection, Pool
+from shared.postgres import POSTGRES_ERRORS, Connection, Pool
 
 BATCH_ROWS_MAX = 100
 POLL_SECONDS = 0.25
@@ -37,8 +37,6 @@ ACQUIRE_TIMEOUT_SECONDS = 5.0
 PUBLISHED_KEPT = timedelta(hours=24)
 PRUNE_EVERY = timedelta(minutes=1)
 PRUNE_ROWS_MAX = 1000
-
-POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 log = structlog.get_logger()
 

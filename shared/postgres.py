@@ -11,6 +11,10 @@ CONNECT_TIMEOUT_SECONDS = 5
 COMMAND_TIMEOUT_SECONDS = 30
 """Longer than any statement of ours; a statement that takes longer is a defect."""
 
+POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""What a database that is down, or a statement that lost a race, looks like. InternalClientError: an ordered shutdown
+says goodbye on an idle connection, and a statement begins before the connection is closed."""
+
 if TYPE_CHECKING:  # generic only in the stubs
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = (
@@ -39,7 +43,7 @@ async def open_pool(dsn: str, *, service: str) -> Pool:
             command_timeout=COMMAND_TIMEOUT_SECONDS,
             server_settings={"application_name": f"promptly-{service}", "timezone": "UTC"},
         )
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except POSTGRES_ERRORS as error:
         raise DatabaseMissing(f"PostgreSQL does not answer ({type(error).__name__}).") from error
 
 

@@ -125,7 +125,8 @@ def _migrate(service: str, folder: Path) -> None:
 
 
 def _replay(service: str) -> None:
-    from shared.outbox import POSTGRES_ERRORS, publish_again  # asyncpg, as above
+    from shared.outbox import publish_again  # asyncpg, as above
+    from shared.postgres import POSTGRES_ERRORS
 
     try:
         events = asyncio.run(publish_again(load(ReplaySettings).database_url))

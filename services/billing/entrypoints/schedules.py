@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import asyncpg
 import structlog
 
-OUTAGES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a database that is down, or a statement that lost a race, looks like: the next round tries again."""
+from shared.postgres import POSTGRES_ERRORS
 
 log = structlog.get_logger()
 
@@ -32,7 +30,7 @@ class Schedule:
             self._kicked.clear()
             try:
                 await self._action()
-            except OUTAGES as error:
+            except POSTGRES_ERRORS as error:
                 log.warning("schedule_failed", schedule=self.name, reason=type(error).__name__)
                 await asyncio.sleep(self._every_seconds)
             else:

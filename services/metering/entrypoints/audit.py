@@ -5,12 +5,10 @@ import sys
 import time
 from contextlib import AbstractAsyncContextManager
 
-import asyncpg
-
 from services.metering.domain.audit.table import NOT_ALL_CHECKED, as_table, exit_code
 from services.metering.use_cases.audit.run_audit import Patience, Sources, run_audit
 from shared.migrations import SchemaMismatch
-from shared.postgres import DatabaseMissing
+from shared.postgres import POSTGRES_ERRORS, DatabaseMissing
 
 FIRST_SIGN_SECONDS = 2.0
 
@@ -33,7 +31,7 @@ async def audit(sources: AbstractAsyncContextManager[Sources], patience: Patienc
     try:
         async with sources as opened:
             report = await run_audit(opened, Progress(), patience)
-    except (DatabaseMissing, SchemaMismatch, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (DatabaseMissing, SchemaMismatch, *POSTGRES_ERRORS) as error:
         sys.stderr.write(f"The audit was not finished: {error}\n")
         return NOT_ALL_CHECKED
     sys.stdout.write(f"{as_table(report)} {time.monotonic() - began:.1f} s.\n")

@@ -5,11 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
-OUTAGES = (OSError, RedisError, asyncpg.PostgresError, asyncpg.InterfaceError)
+from shared.postgres import POSTGRES_ERRORS
+
+OUTAGES = (RedisError, *POSTGRES_ERRORS)
 """What a server that is down, or a statement that lost a race, looks like: the next round tries again."""
 
 log = structlog.get_logger()

@@ -14,7 +14,7 @@ import structlog
 
 from services.notifier.use_cases.deliver_mail import MailDelivery
 from shared.bus.backoff import Backoff
-from shared.outbox import POSTGRES_ERRORS
+from shared.postgres import POSTGRES_ERRORS
 
 DIALOGUES_MAX = 4
 """More than one sender needs at a smart host, less than most of them allow."""

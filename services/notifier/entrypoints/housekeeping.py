@@ -8,8 +8,7 @@ from services.notifier.use_cases.see_mails import SeeMails
 from shared import inbox
 from shared.background import end_if_stopping
 from shared.clock import utc_now
-from shared.outbox import POSTGRES_ERRORS
-from shared.postgres import Pool
+from shared.postgres import POSTGRES_ERRORS, Pool
 
 INTERVAL_SECONDS = 3_600.0
 PAUSE_SECONDS = 0.1
