@@ -18,6 +18,13 @@ DEFECTS: tuple[Defect, ...] = (
         "shared/tests/test_outbox.py::test_what_the_broker_lost_after_its_confirm_can_be_published_again",
     ),
     Defect(
+        "E17D",
+        "PostgreSQL restarted by its operator says goodbye on idle connections; a statement that began before the connection "
+        "was closed failed with asyncpg's InternalClientError, which nobody counted as an outage: metering, billing and "
+        "notifier ended, all three at once. It is an outage now, for every loop",
+        "shared/tests/test_postgres_goodbye.py",
+    ),
+    Defect(
         "E8",
         "A binding that was removed from one of an event's two queues stayed removed until somebody reconnected: the other "
         "queue confirmed, and no alarm told. Publishers now declare everything anew every 30 s",

@@ -9,6 +9,7 @@ import httpx
 from aio_pika.exceptions import AMQPError
 from redis.exceptions import RedisError
 
+from deploy.local.fakes.delivery import RETRY_SECONDS, Delivery
 from shared.admission.keys import leases_of
 from shared.admission.shards import SHARDS
 from shared.admission.stream import SettlementStream
@@ -56,8 +57,13 @@ async def find_waiting(chaos: Chaos) -> dict[str, int]:
         **await _in_redis(chaos),
         **await count_messages(chaos),
         "answers of the upstream": chaos.upstream_log.running(),
-        "events of the providers": sum(not each.is_taken for each in chaos.fakes.engine.deliveries),
+        "events of the providers": sum(is_on_its_way(each) for each in chaos.fakes.engine.deliveries),
     }
+
+
+def is_on_its_way(delivery: Delivery) -> bool:
+    """Providers give up after so many tries; the rest is for reconciliation."""
+    return not delivery.is_taken and len(delivery.statuses) <= len(RETRY_SECONDS)
 
 
 async def count_messages(chaos: Chaos) -> dict[str, int]:

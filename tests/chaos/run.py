@@ -26,6 +26,7 @@ from tests.chaos.checker.verdict import Violation, figures, judge
 from tests.chaos.history import History, now
 from tests.chaos.load.crowd import crowd
 from tests.chaos.quiet import until_quiet
+from tests.chaos.reconcile import reconcile
 from tests.chaos.results import Result
 from tests.chaos.scene import Experiment, Scene
 from tests.chaos.specs import GATEWAYS
@@ -69,8 +70,11 @@ async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, se
             await experiment.nemesis(scene)
             await asyncio.sleep(max(0.0, scene.seconds - (now() - loaded)))
             gathered.is_over.set()
-    await heal(chaos)
+    for name in await heal(chaos):
+        scene.found("I10", f"{name} had ended by itself")
     quiet_seconds = await until_quiet(chaos, gathered.accounts)
+    if not all(each.is_taken for each in chaos.fakes.engine.deliveries):
+        await reconcile(chaos)
     spares = not experiment.harms_serving
     seen = Seen(history, accounts, lowest, spares)
     return Played(scene, seen, quiet_seconds)
@@ -81,16 +85,18 @@ async def verdict_on(played: Played) -> tuple[Facts, list[Violation]]:
     return facts, [*judge(facts), *_own(played.scene)]
 
 
-async def heal(chaos: Chaos) -> None:
-    """Every line is mended, every process runs, providers and mail server are kind."""
+async def heal(chaos: Chaos) -> list[str]:
+    """Every line is mended, every process runs, providers and mail server are kind. Returns what did not run."""
     for line in chaos.lines.values():
         line.mend()
     chaos.fakes.engine.manner = HONEST
     chaos.fakes.stripe_events.format = "snapshot"
     chaos.mail_server.unkind.clear()
-    for record in chaos.supervisor.records():
-        if record.identity is None or not is_running(record.identity):
-            await chaos.start(record.name)
+    records = chaos.supervisor.records()
+    ended = [each.name for each in records if each.identity is None or not is_running(each.identity)]
+    for name in ended:
+        await chaos.start(name)
+    return ended
 
 
 @asynccontextmanager
