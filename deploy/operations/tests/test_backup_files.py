@@ -2,12 +2,15 @@
 
 import json
 import stat
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from deploy.local.failures import LocalFailure
+from deploy.local.settings import ROOT
 from deploy.operations.backups import DUMP, MANIFEST, Backups, check, fingerprint, open_private
 from deploy.operations.place import Command
 
@@ -93,3 +96,10 @@ def test_one_of_another_pepper_is_refused(tmp_path: Path) -> None:
 def test_a_program_that_fails_says_its_last_words() -> None:
     with pytest.raises(LocalFailure, match=r"^sh failed: no such table$"):
         Command(("sh", "-c", "echo first >&2; echo no such table >&2; exit 3")).run(None, None, lambda: None)
+
+
+def test_a_host_of_containers_needs_nothing_but_python() -> None:
+    """-S: no site-packages, so what is not the standard library cannot be imported."""
+    imported = "import deploy.operations.__main__, deploy.operations.place_compose"
+    done = subprocess.run([sys.executable, "-S", "-c", imported], cwd=ROOT, check=False)
+    assert done.returncode == 0
