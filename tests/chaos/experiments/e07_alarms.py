@@ -17,9 +17,9 @@ async def raise_alarms(scene: Scene) -> None:
         await rabbitmqctl(scene.chaos, "set_vm_memory_high_watermark", "0.6")
     await scene.pause(1, 2)
     async with scene.fault("disk alarm", "rabbitmq"):
-        await rabbitmqctl(scene.chaos, "set_disk_free_limit", "100TB")
+        await rabbitmqctl(scene.chaos, "set_disk_free_limit", str(10**14))
         await asyncio.sleep(ALARM_SECONDS)
-        await rabbitmqctl(scene.chaos, "set_disk_free_limit", "50MB")
+        await rabbitmqctl(scene.chaos, "set_disk_free_limit", str(50 * 10**6))
 
 
 EXPERIMENT = Experiment(
