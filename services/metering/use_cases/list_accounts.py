@@ -1,5 +1,6 @@
 """Accounts as an operator's list needs them: in an order, with what each has and used, and all together."""
 
+import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Literal
@@ -24,9 +25,10 @@ LISTS = {
 
 async def list_totals(pool: Pool, account_ids: Collection[AccountId], now: datetime) -> TotalsReply:
     """In the order asked for, without those that the ledger does not know."""
-    balances = await read_balances(pool, account_ids, now)
     since = now.date() - timedelta(days=DAYS_OF_USAGE - 1)
-    used = await lists.read_usage_since(pool, balances.keys(), since=since)
+    balances, used = await asyncio.gather(
+        read_balances(pool, account_ids, now), lists.read_usage_since(pool, account_ids, since=since)
+    )
     nothing = lists.Used(0, 0)
     return TotalsReply(
         accounts=tuple(
