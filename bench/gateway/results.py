@@ -61,8 +61,9 @@ def read_latest(path: Path = LATEST) -> dict[str, Any]:
 def report_of(result: Mapping[str, Any]) -> str:
     """One line about the run, then the tables."""
     of, loads = result["machine"], result["loads"]
+    revision = f"revision {result['revision']}, " if result["revision"] else ""
     line = (
-        f"{result['at'][:16].replace('T', ' ')} UTC, revision {result['revision']}, {result['how']}; "
+        f"{result['at'][:16].replace('T', ' ')} UTC, {revision}{result['how']} run; "
         f"{of['processor']}, {of['cores']} cores, Linux {of['kernel']}, Python {of['python']}; "
         f"load average {loads['start']:.1f} at the start, {loads['end']:.1f} at the end."
     )
