@@ -36,4 +36,3 @@ def internal_routes(mails: SeeMails, door: MailDoorWatch, *, has_relay: bool, to
         return MailDoor(goes_to="smtp" if has_relay else "folder", fault=await door.fault())
 
     return router
-
