@@ -52,7 +52,10 @@ def summary(results: Sequence[Result]) -> str:
         ("**phantom** (charged, and never generated)", total["phantom"]),
         ("**overspent** (tokens without cover)", total["overspent"]),
         ("tokens received and not charged, within the stated bounds", total["uncharged"]),
-        ("answers generated that no client received, and nobody paid for", total["undelivered"]),
+        (
+            "answers begun of which no client received a token, and nobody paid for (a model that broke off, a client or a gateway that was gone)",
+            total["undelivered"],
+        ),
         (
             "mails delivered a second time",
             max((result.figures["mails_doubled"] for result in results), default=0),
