@@ -8,6 +8,7 @@ import gc
 import os
 import resource
 import sys
+from collections.abc import Container
 from datetime import UTC, datetime
 
 import uvloop
@@ -83,11 +84,10 @@ def _measures(text: str) -> list[str]:
     return _known(text, MEASURES)
 
 
-def _known(text: str, names: object) -> list[str]:
-    assert isinstance(names, dict)
+def _known(text: str, names: Container[str]) -> list[str]:
     given = [name for name in text.split(",") if name]
     if unknown := [name for name in given if name not in names]:
-        raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(names)}")
+        raise argparse.ArgumentTypeError(f"{unknown[0]} is not known here")
     return given
 
 
