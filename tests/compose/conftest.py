@@ -18,6 +18,7 @@ from tests.support.wait_until import wait_until
 LLAMA_KEY = "of-the-model-server"
 SECOND_ADDRESS = "127.0.0.2"
 MODEL_WITHIN_SECONDS = 120
+READY_WITHIN_SECONDS = 240
 # All requests of all stories come from one address.
 ONE_ADDRESS = {
     "REGISTRATION_RATE_LIMIT": "1000",
@@ -57,6 +58,7 @@ def _running(
     project = check_out(temporary.mktemp("opt") / name, place, {**second, **ONE_ADDRESS, **settings})
     try:
         project.compose("up", "--build", "--detach", "--remove-orphans")
+        wait_until(project.is_ready, READY_WITHIN_SECONDS)
         yield project
     finally:
         project.end()

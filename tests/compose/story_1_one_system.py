@@ -1,6 +1,9 @@
 """Production as an operator starts it: everything healthy, a customer served, nothing open that should not be."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 
 import httpx
@@ -8,10 +11,9 @@ import pytest
 
 from tests.compose.story_urls import FROM_HOST, PRODUCTION, SECOND
 from tests.support.compose_customer import Customer, register
-from tests.support.compose_project import ComposeProject
+from tests.support.compose_project import SERVICES, ComposeProject
 from tests.support.wait_until import wait_until
 
-SERVICES = ("gateway", "accounts", "metering", "billing", "notifier")
 STEPS = (
     "roles",
     "migrate-accounts",
@@ -26,15 +28,13 @@ BACK_WITHIN_SECONDS = 120
 
 @pytest.fixture(scope="module")
 def customer(production: ComposeProject) -> Customer:
-    wait_until(lambda: all(_health(production)), HEALTHY_WITHIN_SECONDS)
-    for service in SERVICES:
-        wait_until(lambda name=service: is_ready(production, name), BACK_WITHIN_SECONDS)  # type: ignore[misc]
     return register(production, PRODUCTION)
 
 
 def test_every_step_has_ended_well_and_everything_else_is_healthy(
     production: ComposeProject, customer: Customer
 ) -> None:
+    wait_until(lambda: all(_health(production)), HEALTHY_WITHIN_SECONDS)
     states = {
         each["Config"]["Labels"]["com.docker.compose.service"]: each["State"]
         for each in production.containers()
@@ -160,12 +160,26 @@ def test_an_api_that_is_missing_says_so_in_the_shape_of_openai(
     wait_until(lambda: customer.ask().status_code == 200, BACK_WITHIN_SECONDS)
 
 
+def test_the_commands_of_make_work_in_containers(production: ComposeProject, customer: Customer) -> None:
+    key = local(production, "key", "grace@example.com").strip()
+    assert Customer(PRODUCTION, key).ask_until_answered().status_code == 200
+    assert "gateway" in local(production, "status")
+    assert "The system is up: http://127.0.0.1:8503" in local(production, "up")
+
+
 def test_the_books_are_right(production: ComposeProject) -> None:
     assert "No difference" in production.run_in("metering", "python3", "-m", "services.metering", "audit")
 
 
-def is_ready(project: ComposeProject, service: str) -> bool:
-    return '"ready"' in project.get(service, "/ready")
+def local(project: ComposeProject, *arguments: str) -> str:
+    """`STACK=compose make ...`, without the installation."""
+    command = [sys.executable, "-m", "deploy.local", *arguments]
+    environment = {**os.environ, "STACK": "compose"}
+    done = subprocess.run(
+        command, cwd=project.folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def _health(project: ComposeProject) -> Iterable[bool]:

@@ -26,6 +26,7 @@ NEEDED = (
     "services",
     "shared",
 )
+SERVICES = ("gateway", "accounts", "metering", "billing", "notifier")
 PASSED_ON = re.compile(r"^(PATH|HOME|LANG|DOCKER_.*|BUILDKIT_.*)$")
 GET = """
 import sys, urllib.error, urllib.request
@@ -74,6 +75,9 @@ class ComposeProject:
     def get(self, service: str, path: str) -> str:
         """What it answers inside its container; nothing of this is published."""
         return self.run_in_part(service, "python3", "-c", GET, path)
+
+    def is_ready(self) -> bool:
+        return all('"ready"' in self.get(service, "/ready") for service in SERVICES)
 
     def containers(self, service: str = "") -> list[dict[str, Any]]:
         """As `docker inspect` has them, also those that ended."""
