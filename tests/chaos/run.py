@@ -81,7 +81,12 @@ async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, se
 
 
 async def verdict_on(played: Played) -> tuple[Facts, list[Violation]]:
+    """What is wrong is looked at once more when it is quiet again: a grant may end, or a webhook be told again, at the
+    very moment of the verdict."""
     facts = await collect(played.scene.chaos, played.seen)
+    if judge(facts):
+        await until_quiet(played.scene.chaos, played.scene.crowd.accounts)
+        facts = await collect(played.scene.chaos, played.seen)
     return facts, [*judge(facts), *_own(played.scene)]
 
 
