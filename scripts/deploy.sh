@@ -4,7 +4,8 @@
 set -euo pipefail
 
 folder=${1:?FOLDER} commit=${2:?COMMIT} port=${3:?PORT}
-HEALTH_SECONDS=${HEALTH_SECONDS:-120}
+HEALTH_SECONDS=${HEALTH_SECONDS:-180}
+PATHS="/health /register /packs" # the gateway's own, and a page of accounts and of billing, which may start later
 say() { echo "== $*"; }
 stop() { echo "$*" >&2; exit 1; }
 failed() {
@@ -37,9 +38,11 @@ main() {
 
   say "health"
   began=$SECONDS
-  until curl --fail --silent --output /dev/null --max-time 5 "http://127.0.0.1:$port/health"; do
-    ((SECONDS - began < HEALTH_SECONDS)) || failed "http://127.0.0.1:$port/health did not answer within $HEALTH_SECONDS s."
-    sleep 1
+  for path in $PATHS; do
+    until curl --fail --silent --output /dev/null --max-time 5 "http://127.0.0.1:$port$path"; do
+      ((SECONDS - began < HEALTH_SECONDS)) || failed "http://127.0.0.1:$port$path did not answer within $HEALTH_SECONDS s."
+      sleep 1
+    done
   done
   say "smoke test"
   python3 scripts/smoke-test.py --url "http://127.0.0.1:$port" --skip-rate-limit || failed "The smoke test failed."

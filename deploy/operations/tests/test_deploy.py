@@ -96,7 +96,8 @@ def commit(origin: Path, version: str) -> str:
 
 class Health(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self.send_response(200 if self.path == "/health" else 404)
+        self.send_response(200 if self.path in ("/health", "/register", "/packs") else 404)
+        self.send_header("content-length", "0")
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
