@@ -1,4 +1,6 @@
-"""A little of everything at once, for every test run: a gateway and metering die, replies are lost, Redis forgets."""
+"""A little of everything at once, for every test run: accounts and metering die, replies are lost, Redis forgets.
+
+No gateway dies: with Redis gone in the same minute, what it had delivered would be lost, as is said of that bound."""
 
 import asyncio
 
@@ -16,7 +18,7 @@ LOST = (
 
 async def mix(scene: Scene) -> None:
     await scene.pause(1, 2)
-    await scene.crash("gateway-2", down_seconds=0.2)
+    await scene.crash("accounts", down_seconds=0.2)
     await asyncio.gather(*(scene.lose_reply(line, question) for line, question in LOST))
     await scene.crash_at("metering", "committed")
     await flush(scene)
@@ -25,7 +27,7 @@ async def mix(scene: Scene) -> None:
 
 EXPERIMENT = Experiment(
     name="E0",
-    title="a medley: gateway and metering die, replies are lost, Redis is emptied",
+    title="a medley: accounts and metering die, replies are lost, Redis is emptied",
     nemesis=mix,
     size=Size(accounts=6, clients=10),
     seconds=12,
