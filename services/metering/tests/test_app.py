@@ -185,13 +185,16 @@ async def test_what_another_replica_left_unmirrored_is_mirrored_within_seconds(
     await eventually(partial(gateway.shows, account_id, 1000), within_seconds=5)
 
 
-async def test_it_refuses_a_schema_that_it_does_not_know(
+async def test_it_refuses_a_schema_from_which_a_later_version_took_something(
     settings: Settings, books: Books, schema: ServiceDatabase
 ) -> None:
     owner = await asyncpg.connect(schema.owner_url)
     try:
         await owner.execute(
-            "INSERT INTO schema_migrations (name, sha256) VALUES ('9999_from_the_future.sql', '')"
+            """
+            INSERT INTO schema_migrations (name, sha256, safe_for)
+            VALUES ('9999_from_the_future.sql', '', '9998_from_the_future.sql')
+            """
         )
         app = build_app(settings)
         with pytest.raises(SchemaMismatch):
