@@ -60,8 +60,11 @@ class Place(Protocol):
     def definitions(self) -> Command:
         """Of RabbitMQ: users, queues, bindings, as JSON."""
 
-    def only_database(self) -> AbstractContextManager[None]:
-        """No service runs; PostgreSQL does."""
+    def database(self) -> AbstractContextManager[None]:
+        """Within it PostgreSQL runs; what else does is left as it is."""
+
+    def stop_services(self) -> None:
+        """All that could write to the database."""
 
     def make_roles(self) -> None: ...
 

@@ -27,7 +27,7 @@ class ComposePlace:
         return given
 
     def check_running(self) -> None:
-        running = self._output("ps", "--services", "--status", "running").split()
+        running = self._running()
         if missing := [name for name in (DATABASE, "rabbitmq") if name not in running]:
             raise LocalFailure(f"{' and '.join(missing)} does not run: `docker compose up -d` starts it.")
 
@@ -42,13 +42,15 @@ class ComposePlace:
         )
 
     @contextmanager
-    def only_database(self) -> Iterator[None]:
-        """What else runs is stopped, and stays so: the operator starts it again."""
-        others = [name for name in self._output("ps", "--services").split() if name not in SERVERS]
-        if others:
-            self._do("stop", *others)
-        self._do("up", "--detach", "--wait", DATABASE)
+    def database(self) -> Iterator[None]:
+        if DATABASE not in self._running():
+            self._do("up", "--detach", "--wait", DATABASE)
         yield
+
+    def stop_services(self) -> None:
+        """They stay so: the operator starts them again."""
+        if others := [name for name in self._running() if name not in SERVERS]:
+            self._do("stop", *others)
 
     def make_roles(self) -> None:
         self._do("run", "--rm", "-T", "roles")
@@ -64,6 +66,9 @@ class ComposePlace:
         volumes = json.loads(self._output("config", "--format", "json"))["volumes"]
         names = [volumes[name]["name"] for name in EMPTIED]
         Command(("docker", "volume", "rm", "--force", *names)).run(None, None, lambda: None)
+
+    def _running(self) -> list[str]:
+        return self._output("ps", "--services", "--status", "running").split()
 
     def _argv(self, *arguments: str) -> tuple[str, ...]:
         return ("docker", "compose", "--project-directory", str(self._settings.root), *arguments)

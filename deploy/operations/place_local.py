@@ -51,7 +51,7 @@ class LocalPlace:
         )
 
     @contextmanager
-    def only_database(self) -> Iterator[None]:
+    def database(self) -> Iterator[None]:
         """In the folder of a system that does not run; it starts a moment for this."""
         if runs(self._settings):
             raise LocalFailure("The system runs: stop it first (`make down`), then restore, then start it.")
@@ -67,6 +67,9 @@ class LocalPlace:
                 yield
             finally:
                 server.stop()
+
+    def stop_services(self) -> None:
+        """None runs: `database` refuses a system that does."""
 
     def make_roles(self) -> None:
         make_roles(self._url, self._known.secrets)

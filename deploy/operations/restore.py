@@ -26,9 +26,10 @@ class Unasked(Enum):
 def restore(place: Place, backups: Backups, path: Path, unasked: Unasked, progress: Progress) -> None:
     """Raises LocalFailure; what was in the database then still is, or is in the backup that was made first."""
     check(path, place.pepper)
-    with place.only_database():
-        if rows := _rows(place):
-            _refuse(rows, unasked)
+    with place.database():
+        _refuse(_rows(place), unasked)  # before anything is stopped: who mistyped still has a running system
+        place.stop_services()
+        if _rows(place):
             _keep(place, backups, progress)
         place.make_roles()
         _put_back(place, path / DUMP, progress)
@@ -38,7 +39,7 @@ def restore(place: Place, backups: Backups, path: Path, unasked: Unasked, progre
 
 
 def _refuse(rows: int, unasked: Unasked) -> None:
-    if unasked is Unasked.REFUSE:
+    if rows and unasked is Unasked.REFUSE:
         raise LocalFailure(
             f"There is a filled database ({rows} accounts, grants and orders): a restore replaces all of it. "
             "Say OVERWRITE=yes if that is meant; it is backed up first."
