@@ -86,3 +86,16 @@ async def test_more_slots_let_those_in_who_wait_and_fewer_send_nobody_away() -> 
         assert place.inside == inside
     await finish(tasks["d"])
     assert slots.running == 0
+
+
+async def test_when_thousands_stop_waiting_at_once_the_slot_is_free() -> None:
+    """A proxy in front that restarts drops all its connections in one moment."""
+    slots = UpstreamSlots(slots=1, length_max=2000, timeout_seconds=10)
+    await slots.enter("holder")
+    waiting = [asyncio.create_task(slots.enter("a")) for _ in range(2000)]
+    await settle()
+    for task in waiting:
+        task.cancel()
+    slots.leave()
+    await asyncio.wait(waiting)
+    assert (slots.running, slots.waiting) == (0, 0)

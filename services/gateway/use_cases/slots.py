@@ -40,8 +40,10 @@ class UpstreamSlots:
     def leave(self) -> None:
         """Lets the next one in."""
         turn = self._queue.leave()
+        while turn is not None and turn.cancelled():  # its waiter has just gone: thousands may go at once
+            turn = self._queue.leave()
         if turn is not None:
-            self._give(turn)
+            turn.set_result(None)
 
     @property
     def waiting(self) -> int:
@@ -54,7 +56,10 @@ class UpstreamSlots:
     def resize(self, slots: int) -> None:
         """More may run, or fewer; those that run already do so to their end."""
         for turn in self._queue.resize(slots):
-            self._give(turn)
+            if turn.cancelled():
+                self.leave()
+            else:
+                turn.set_result(None)
 
     async def _wait(self, account: str, turn: Turn) -> None:
         try:
@@ -72,13 +77,6 @@ class UpstreamSlots:
             self.leave()
         else:
             self._queue.withdraw(account, turn)
-
-    def _give(self, turn: Turn) -> None:
-        """The slot goes to the next in line when its waiter has just been cancelled."""
-        if turn.cancelled():
-            self.leave()
-        else:
-            turn.set_result(None)
 
 
 @dataclass(frozen=True, slots=True)
