@@ -22,7 +22,15 @@ def _http_urls(urls: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _is_http_url(text: str) -> bool:
-    return is_url(text, "http", "https")
+    return is_url(text, "http", "https") and text.isprintable() and " " not in text
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    """A line's end in it would be the end of a header."""
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise PydanticCustomError("header", "it must be one line of printable ASCII characters")
+    return value
 
 
 def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -50,7 +58,7 @@ class GatewaySettings(ServiceSettings):
     key_pepper: Pepper
 
     llama_base_url: Annotated[CommaSeparated, AfterValidator(_http_urls)]
-    llama_api_key: SecretStr | None = None
+    llama_api_key: Annotated[SecretStr, AfterValidator(_header_value)] | None = None
     upstream_concurrency: int = Field(default=4, ge=1)
     upstream_timeout_seconds: float = Field(default=600, gt=0)
     queue_length_max: int = Field(default=256, ge=0)

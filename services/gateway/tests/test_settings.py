@@ -41,6 +41,8 @@ def test_upstreams_are_one_address_or_several(
         ("10.0.0.1:8502", "number 1 is no address"),
         ("http://10.0.0.1:8502,http://10.0.0.1:port", "number 2 is no address"),
         ("http://10.0.0.1:8502,ftp://10.0.0.1", "number 2 is no address"),
+        ("http://10.0.0.1:8502/a b", "number 1 is no address"),
+        ("http://10.0.0.1:8502/a\r\nx: y", "number 1 is no address"),
         (",", "number 1 is no address"),
         ("http://10.0.0.1:8502,http://10.0.0.1:8502", "the same address stands there twice"),
     ],
@@ -54,3 +56,15 @@ def test_a_wrong_one_is_one_sentence(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert error.startswith(f"LLAMA_BASE_URL is wrong: {said}")
+
+
+@pytest.mark.parametrize("key", ["one\r\nx-injected: 1", "one\n", "schl\u00fcssel"])
+def test_a_key_that_fits_no_header_is_refused_and_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LLAMA_BASE_URL", "http://10.0.0.1:8502")
+    monkeypatch.setenv("LLAMA_API_KEY", key)
+    with pytest.raises(SystemExit):
+        load(GatewaySettings)
+    error = capsys.readouterr().err
+    assert error == "LLAMA_API_KEY is wrong: it must be one line of printable ASCII characters.\n"
