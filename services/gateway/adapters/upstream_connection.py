@@ -42,7 +42,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._buffered_bytes = self._unframed_bytes = 0
         self._status = 0
-        self._has_length = self._has_head = self._is_complete = self._is_paused = False
+        self._has_length = self._has_head = self._is_complete = self._is_paused = self._is_chunked = False
 
     # ── what the pool and the upstream use ──
 
@@ -133,8 +133,10 @@ class UpstreamConnection(asyncio.Protocol):
         if self._has_head or self._is_complete:
             return
         match name.lower():
-            case b"content-length" | b"transfer-encoding":
+            case b"content-length":
                 self._has_length = True
+            case b"transfer-encoding":
+                self._has_length = self._is_chunked = True
             case b"keep-alive":
                 self.promise = promise_in(value)
 
@@ -144,7 +146,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._status = self._parser.get_status_code()
         self._has_head = self._status >= 200
         if not self._has_head:  # of an interim answer nothing counts
-            self._has_length, self.promise = False, PROMISED_NOTHING
+            self._has_length, self._is_chunked, self.promise = False, False, PROMISED_NOTHING
 
     def on_body(self, body: bytes) -> None:
         if self._is_complete:
@@ -160,7 +162,7 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self._is_complete = True
         self.answers += 1
-        if not self._parser.should_keep_alive():
+        if self._is_chunked or not self._parser.should_keep_alive():
             self.promise = PROMISED_NOTHING
 
     # ── its own ──

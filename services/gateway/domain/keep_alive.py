@@ -1,8 +1,9 @@
 """How long a connection to a model server may lie idle before it is used again: decided by what the server promised.
 
 llama-server announces `Keep-Alive: timeout=5, max=100`, closes after the hundredth answer without another word, and
-after each that it streamed (measured). A request that runs into such an end may have been read, so it cannot be
-sent again: a connection is used well within the promise, and without one not a second time.
+after each that it streamed, whatever it announced (measured: 18 of 30 requests behind a stream ran into it). Such a
+request may have been read, so it cannot be sent again: a connection is used well within the promise, after an answer
+that came in chunks not at all, and without a promise not a second time.
 """
 
 import re

@@ -14,6 +14,7 @@ from services.gateway.adapters import upstream_connections
 from services.gateway.adapters.upstream_http import HttpUpstream
 from services.gateway.domain.errors import UpstreamFailed, UpstreamUnreachable
 from services.gateway.tests.support.http_peer import (
+    HEAD,
     KEEP,
     KEPT,
     WHOLE,
@@ -40,8 +41,9 @@ async def test_a_connection_is_used_again_as_long_as_the_server_promises() -> No
         KEPT.replace(KEEP, KEEP + b"connection: close\r\n"),
         KEPT + b"more",
         KEPT.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        HEAD + KEEP + b"transfer-encoding: chunked\r\n\r\n6\r\nanswer\r\n0\r\n\r\n",
     ],
-    ids=["no promise", "one request", "no time", "the end announced", "strays", "HTTP/1.0"],
+    ids=["no promise", "one request", "no time", "the end announced", "strays", "HTTP/1.0", "a stream"],
 )
 async def test_without_a_promise_no_connection_is_used_again(answer: bytes) -> None:
     async with serving((answer,)) as (upstream, peer):
