@@ -84,6 +84,12 @@ async def test_no_page_keeps_a_key_in_the_address_bar_not_even_one_of_an_error(
     assert page.page.url.endswith(f"{path}?page=2")
 
 
+async def test_of_a_key_in_a_search_the_address_bar_keeps_the_beginning(page: WatchedPage) -> None:
+    await page.page.goto("/nowhere?sort=email&q=sk-ABCDEFGHSECRET")
+    await page.page.wait_for_function("!location.search.includes('SECRET')")
+    assert page.page.url.endswith("/nowhere?sort=email&q=sk-ABCDEFGH")
+
+
 async def test_a_page_that_does_not_exist(page: WatchedPage) -> None:
     await page.page.goto("/nowhere")
     await page.look("not-found")

@@ -179,6 +179,9 @@ def test_people_get_a_sentence_instead(lonely_edge: Edge) -> None:
         "k%65y=sk-SECRET&a=b",
         "token=SECRET",
         "q=SECRET@example.com",
+        "q=part.of.an.address.SECRET",
+        "sort=email&q=sk-SECRET",
+        "page=sk-SECRET",
     ],
 )
 def test_no_log_holds_a_key_a_links_token_or_an_address(edge: Edge, lonely_edge: Edge, query: str) -> None:

@@ -1,5 +1,6 @@
 """The list of users as the operator reads it: what is searched, by what it is sorted, and which page is shown."""
 
+import re
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,8 @@ MATCHES_MAX = 1000
 MATCHES_RANKED_MAX = 200
 """What one question to the ledger may hold (ACCOUNTS_PER_REQUEST_MAX): so many matches of a search are ranked."""
 SEARCH_LENGTH_MAX = 254
+PASTED_KEY = re.compile(r"(sk-[0-9A-Za-z]{8})[0-9A-Za-z]+")
+"""Its beginning names the account; the rest is nobody's business, and stands in no page and no link of one."""
 
 
 class SortBy(StrEnum):
@@ -107,8 +110,10 @@ def read_query(search: str, sort: str, direction: str, page: str) -> UserQuery:
     sort_by = SortBy(sort) if sort in set(SortBy) else SortBy.JOINED
     descending = direction == "desc" if direction in ("asc", "desc") else sort_by is not SortBy.EMAIL
     number = int(page) if page.isascii() and page.isdigit() and len(page) < 10 else 1
+    text = search.replace("\0", "").strip()[:SEARCH_LENGTH_MAX]
+    pasted_key = PASTED_KEY.fullmatch(text)
     return UserQuery(
-        search.replace("\0", "").strip()[:SEARCH_LENGTH_MAX],
+        pasted_key[1] if pasted_key else text,
         sort_by,
         descending,
         min(max(number, 1), PAGE_MAX),

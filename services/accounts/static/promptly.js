@@ -9,6 +9,13 @@ for (const secret of ["key", "token"]) {
   }
 }
 
+// So does all but the beginning of a key that the operator has pasted into the search.
+const searched = /^\s*(sk-\w{8})\w+\s*$/.exec(address.searchParams.get("q") ?? "");
+if (searched) {
+  address.searchParams.set("q", searched[1]);
+  history.replaceState(null, "", address);
+}
+
 for (const button of document.querySelectorAll("button[data-copy]")) {
   if (!navigator.clipboard) continue;
   button.hidden = false;
