@@ -67,24 +67,36 @@ async def test_users_are_found_by_a_part_of_the_address_or_a_key(
     assert order_in(page, "find.me@example.com", "other@example.net") == ["find.me@example.com"]
 
 
+async def test_of_a_key_that_was_pasted_into_the_search_the_page_has_the_beginning(
+    panel: Accounts, neighbours: Neighbours
+) -> None:
+    _, key = await user_of(panel, neighbours, "pasted@example.com")
+    page = await page_of(panel, q=key)
+    assert order_in(page, "pasted@example.com") == ["pasted@example.com"]
+    assert f'value="{key[:11]}"' in page
+    assert key not in page
+
+
 async def test_a_search_without_a_match_says_so_escaped(panel: Accounts) -> None:
     page = await page_of(panel, q="<b>%_nobody")
     assert "Nobody has an address like" in page
     assert "<b>%_nobody" not in page
 
 
-async def test_a_long_list_has_pages(panel: Accounts) -> None:
+async def test_a_long_list_has_pages(panel: Accounts, neighbours: Neighbours) -> None:
     await panel.as_owner(
         """
         INSERT INTO accounts (account_id, email, created_at, registered_at)
         SELECT lpad(n::text, 8, '0'), 'bulk' || n || '@example.com', now(), now() FROM generate_series(1, 120) n
         """
     )
+    for number in range(1, 121):
+        neighbours.knows(f"{number:08}", paid=number)
     first, last = await page_of(panel, q="bulk"), await page_of(panel, q="bulk", page="3")
     assert first.count('name="user_id"') == ROWS_PER_PAGE
     assert last.count('name="user_id"') == 20
     assert "Page 1 of 3" in first
-    for behind in ({"q": "bulk"}, {}):
+    for behind in ({"q": "bulk"}, {}, {"sort": "balance"}):
         assert re.search(r"Page (\d) of \1<", await page_of(panel, page="9999", **behind))
     assert "bulk1@example.com" in last
 

@@ -15,9 +15,11 @@ from services.accounts.domain.users import (
     UserList,
     UserQuery,
     UserRow,
+    pages_of,
     stretch_of,
 )
 from services.accounts.use_cases.partly import or_none
+from shared.contracts.internal.metering import RankedAccounts
 from shared.ids import AccountId
 from shared.postgres import Pool
 
@@ -54,11 +56,10 @@ class FindUsers:
 
     async def _in_the_ledgers_order(self, query: UserQuery, users_in_all: int) -> UserList:
         """Without the ledger, the newest first."""
-        ranked = await or_none(
-            self.ledger.rank(
-                query.sort_by.value, descending=query.descending, offset=query.offset, limit=ROWS_PER_PAGE
-            )
-        )
+        ranked = await self._ranked(query)
+        if ranked is not None and query.page > pages_of(ranked.total):  # as many as the ledger knows
+            query = query.within(ranked.total)
+            ranked = await self._ranked(query)
         if ranked is None:
             return await self._in_our_order(
                 replace(query, sort_by=SortBy.JOINED, descending=True), users_in_all
@@ -66,6 +67,13 @@ class FindUsers:
         account_ids = [AccountId(each) for each in ranked.account_ids]
         rows, missing = await self._valued(await users.list_by_id(self.pool, account_ids))
         return UserList(rows, ranked.total, query, missing)
+
+    async def _ranked(self, query: UserQuery) -> RankedAccounts | None:
+        return await or_none(
+            self.ledger.rank(
+                query.sort_by.value, descending=query.descending, offset=query.offset, limit=ROWS_PER_PAGE
+            )
+        )
 
     async def _among_matches(self, query: UserQuery) -> UserList:
         """The newest matches, as many as anybody pages through; ranked are as many as the ledger values at once."""
