@@ -36,7 +36,8 @@ from shared.ids import new_uuid7
 REASON_LENGTH_MAX = 500
 REASON = "by the operator"
 DONE_BEFORE = "This was done before; it is not done again."
-ID_LENGTH_MAX = 64
+ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+"""Of something that another service has: it becomes part of an address there."""
 
 
 class BadField(PromptlyError):
@@ -66,6 +67,12 @@ class Order:
 
     def text(self, name: str) -> str:
         return self.form.get(name, "").strip()
+
+    def id_of(self, name: str) -> str:
+        value = self.text(name)
+        if not ID.fullmatch(value):
+            raise BadField(f"{name} is missing, or none of ours.", param=name)
+        return value
 
     def reason_about(self, user: User) -> str:
         """Without the user's address: it stands in the books and in the audit log, which outlive the person."""
@@ -178,7 +185,7 @@ class AdminForms:
         return self._pages.render("admin_new_key.html", admitted=order.admitted, user=user, key=key)
 
     async def decide(self, order: Order) -> Response:
-        review_id, decision = order.text("review_id")[:ID_LENGTH_MAX], order.text("decision")[:ID_LENGTH_MAX]
+        review_id, decision = order.id_of("review_id"), order.id_of("decision")
         action = order.action("decide_review", None, {"review_id": review_id, "decision": decision})
         is_new = await self._overview.decide(action, review_id=review_id, decision=decision)
         notice = f"Decided: {decision}." if is_new else DONE_BEFORE
@@ -187,7 +194,7 @@ class AdminForms:
         return await self._admin_pages.reviews(order.request, order.admitted, notice=notice)
 
     async def resend(self, order: Order) -> Response:
-        mail_id = order.text("mail_id")[:ID_LENGTH_MAX]
+        mail_id = order.id_of("mail_id")
         is_new = await self._overview.resend(
             order.action("resend_mail", None, {"mail_id": mail_id}), mail_id=mail_id
         )

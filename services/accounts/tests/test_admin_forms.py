@@ -151,6 +151,10 @@ async def test_a_review_is_decided_and_a_mail_sent_again(panel: Accounts, neighb
     assert neighbours.decided == [("r-1", "credit")]
     assert (await send(panel, "reviews/decide", review_id="r-2", decision="credit")).status_code == 400
     assert (await send(panel, "mails/resend", mail_id="m-1")).status_code == 200
+    for other in ("", "m\0", "../m-1", "m-1/resend?", "ä", "m" * 65):
+        assert (await send(panel, "mails/resend", mail_id=other)).status_code == 400
+        assert (await send(panel, "reviews/decide", review_id=other, decision="credit")).status_code == 400
+        assert (await send(panel, "reviews/decide", review_id="r-1", decision=other)).status_code == 400
     assert neighbours.resent == ["m-1"]
 
 
