@@ -57,7 +57,8 @@ class Dashboard:
         return self._holders.keep(request, RedirectResponse("/dashboard", SEE_OTHER), visit)
 
     async def sign_out(self, request: Request) -> Response:
-        await self._holders.sender_of(request, await read_form(request))
+        """By the session and its page alone: any other site has a key of its own to send."""
+        await self._holders.sender_of(request, {**await read_form(request), "key": ""})
         response = RedirectResponse("/dashboard", SEE_OTHER)
         await self._holders.sign_out(request, response)
         return response

@@ -149,6 +149,13 @@ async def test_a_form_by_cookie_needs_our_own_origin(accounts: Accounts, headers
     assert await browser.is_signed_in_as("origin@example.com")
 
 
+async def test_another_site_signs_nobody_out_with_a_key_of_its_own(accounts: Accounts) -> None:
+    """Such a form comes without our cookie; the answer must not take it away either."""
+    key = await accounts.new_key("mallory@example.com")
+    reply = await accounts.http.post("/dashboard/sign-out", data={"key": key}, headers=FOREIGN_FORM)
+    assert (reply.status_code, "set-cookie" in reply.headers) == (401, False)
+
+
 async def test_a_page_without_referrer_is_our_own_on_the_browsers_word(accounts: Accounts) -> None:
     browser, as_browsers_do = Browser(accounts), {"origin": "null", "sec-fetch-site": "same-origin"}
     await browser.sign_in(await accounts.new_key("null@example.com"))
