@@ -89,6 +89,7 @@ async def use_every_script(redis: Redis) -> None:
     await count_untold(redis)
     await inspect(redis, [ACCOUNT])
     await read_epoch(redis)
+    await lua.run(redis, Call("limit_look", ["wrong-keys:192.0.2.1"], [new_request_id(), 20, 60_000]))
 
 
 async def test_the_keys_of_every_script_share_a_slot(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
