@@ -24,3 +24,6 @@ class DrainingServer(uvicorn.Server):
         self._room.leave()
         await asyncio.sleep(LEAVE_SECONDS)
         await super().shutdown(sockets)
+        # uvicorn would now send itself the signal it was stopped by, and die of it: without the last lines of the
+        # request log, and without the last spans.
+        self._captured_signals.clear()
