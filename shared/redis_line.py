@@ -129,6 +129,8 @@ class RedisLine:
     async def ask(self, commands: bytes, expected: int) -> list[Any]:
         """The answers to that many packed commands; what Redis refuses is an exception among them. Raises redis
         errors when it does not answer."""
+        if not expected:  # Redis would answer nothing, and everybody behind would wait for that
+            return []
         wire = self._wire
         if wire is None or wire.is_lost:
             wire = await self._open_once()

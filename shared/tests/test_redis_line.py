@@ -57,6 +57,11 @@ async def test_what_redis_refuses_is_that_callers_answer(redis: RedisWithLine) -
     assert answer == b"PONG"
 
 
+async def test_who_asks_nothing_keeps_nobody_waiting(redis: RedisWithLine) -> None:
+    await echo(redis.line, "open")
+    assert await asyncio.gather(redis.line.ask(b"", 0), echo(redis.line, "a")) == [[], "a"]
+
+
 async def test_a_caller_that_leaves_takes_no_answer_of_another(redis: RedisWithLine) -> None:
     await echo(redis.line, "open")
     asking = [asyncio.create_task(echo(redis.line, str(number))) for number in range(10)]
