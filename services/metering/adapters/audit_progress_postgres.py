@@ -44,36 +44,40 @@ async def read_since(pool: Pool) -> tuple[Since, Counters] | None:
     """What to compare with, and the last reading."""
     row = await pool.fetchrow(
         """
-        SELECT since_at, since_prompt, since_completion, last_prompt, last_completion FROM counter_readings
+        SELECT since_at, since_prompt, since_completion, last_prompt, last_completion, last_servers
+        FROM counter_readings
         """
     )
     if row is None:
         return None
     since = Since(row["since_at"], Counters(row["since_prompt"], row["since_completion"]))
-    return since, Counters(row["last_prompt"], row["last_completion"])
+    return since, Counters(row["last_prompt"], row["last_completion"], row["last_servers"])
 
 
 async def begin_readings(pool: Pool, since: Since) -> None:
     await pool.execute(
         """
         INSERT INTO counter_readings (
-            since_at, since_prompt, since_completion, last_prompt, last_completion
-        ) VALUES ($1, $2, $3, $2, $3)
+            since_at, since_prompt, since_completion, last_prompt, last_completion, last_servers
+        ) VALUES ($1, $2, $3, $2, $3, $4)
         ON CONFLICT (is_only) DO UPDATE SET since_at = excluded.since_at,
             since_prompt = excluded.since_prompt, since_completion = excluded.since_completion,
-            last_prompt = excluded.last_prompt, last_completion = excluded.last_completion
+            last_prompt = excluded.last_prompt, last_completion = excluded.last_completion,
+            last_servers = excluded.last_servers
         """,
         since.read_at,
         since.counters.prompt,
         since.counters.completion,
+        since.counters.servers,
     )
 
 
 async def keep_reading(pool: Pool, counters: Counters) -> None:
     await pool.execute(
-        "UPDATE counter_readings SET last_prompt = $1, last_completion = $2",
+        "UPDATE counter_readings SET last_prompt = $1, last_completion = $2, last_servers = $3",
         counters.prompt,
         counters.completion,
+        counters.servers,
     )
 
 

@@ -27,6 +27,7 @@ class Neighbours:
     registrations: dict[str, AccountSeen] = field(default_factory=dict)
     orders: dict[str, Purchase] = field(default_factory=dict)
     counters: tuple[int, int, int] = (0, 0, 0)
+    model_process: str = ""
     rows_per_page: int = 2
 
     def register(self, account_id: AccountId, *, has_trial: bool = True) -> None:
@@ -70,8 +71,9 @@ class Neighbours:
         async def metrics() -> Response:
             processed, cached, predicted = self.counters
             return Response(
-                f"# TYPE llamacpp:prompt_tokens_total counter\nllamacpp:prompt_tokens_total {processed}\n"
-                f"llamacpp:prompt_tokens_cached_total {cached}\nllamacpp:tokens_predicted_total {predicted}\n"
+                f"# TYPE llamacpp:prompt_tokens_total counter\nllamacpp:prompt_tokens_total {processed:g}\n"
+                f"llamacpp:prompt_tokens_cached_total {cached:g}\nllamacpp:tokens_predicted_total {predicted:g}\n",
+                headers={"Process-Start-Time-Unix": self.model_process} if self.model_process else {},
             )
 
         return app

@@ -5,6 +5,7 @@ import os
 import sys
 from datetime import timedelta
 
+import pytest
 from prometheus_client import REGISTRY
 
 from services.metering.domain.audit.findings import Check, Report
@@ -53,6 +54,44 @@ async def test_a_model_server_that_started_anew_is_compared_from_then_on(running
     running.neighbours.counters = (10, 0, 20)
     assert told(await counters(running, url)) == []
     assert told(await counters(running, url)) == []
+
+
+async def test_one_that_started_anew_and_counted_past_its_last_reading_is_known_by_its_process(
+    running: System,
+) -> None:
+    """Else what it counted before it ended would be missing, and the ledger would be blamed."""
+    url = running.neighbours_url
+    account_id = await running.open_account()
+    running.neighbours.counters, running.neighbours.model_process = (0, 0, 10), "1001"
+    await counters(running, url)
+    await running.books.post(record_for(account_id, 300, admitted_at=utc_now()))
+    running.neighbours.counters, running.neighbours.model_process = (20, 0, 40), "2002"
+    report = await counters(running, url)
+    assert told(report) == []
+    assert "the next audit compares" in report.results[Check.COUNTERS].note
+    await running.books.post(record_for(account_id, 30, admitted_at=utc_now()))
+    assert len(told(await counters(running, url))) == 2, "the same process is compared"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "tokens", "differs"),
+    [
+        (999_000, 999_030, 46, True),
+        (3_214_566, 3_214_594, 42, False),
+        (3_214_566, 3_214_594, 120, True),
+    ],
+)
+async def test_counters_past_a_million_are_known_to_six_digits(
+    running: System, earlier: int, now: int, tokens: int, *, differs: bool
+) -> None:
+    """As llama-server writes them: 3.21457e+06, then 3.21459e+06, for 28 tokens more. Two thirds of `tokens` are an answer's."""
+    url = running.neighbours_url
+    account_id = await running.open_account()
+    running.neighbours.counters = (0, 0, earlier)
+    await counters(running, url)
+    running.neighbours.counters = (tokens, 0, now)
+    await running.books.post(record_for(account_id, tokens, admitted_at=utc_now()))
+    assert bool(told(await counters(running, url))) == differs
 
 
 async def test_a_model_server_without_counters_is_no_difference(running: System) -> None:
