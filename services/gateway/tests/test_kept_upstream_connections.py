@@ -1,9 +1,11 @@
 """How connections to a model server are made, and which of them take a second request."""
 
 import asyncio
+import socket
 import ssl
 import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -104,6 +106,30 @@ async def test_who_cannot_be_connected_to_is_unreachable(url: str) -> None:
     async with HttpUpstream(url, None, timeout_seconds=1) as upstream:
         with pytest.raises(UpstreamUnreachable):
             await ask(upstream)
+
+
+async def test_who_does_not_take_the_connection_in_time_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream_connections, "CONNECT_TIMEOUT_SECONDS", 0.2)
+    with ExitStack() as stack:
+        full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # as many as it keeps for who might accept them: further ones hear nothing
+            stack.enter_context(begun_connection(full.getsockname()))
+        async with HttpUpstream(
+            f"http://127.0.0.1:{full.getsockname()[1]}", None, timeout_seconds=5
+        ) as upstream:
+            async with asyncio.timeout(1):
+                with pytest.raises(UpstreamUnreachable) as unreachable:
+                    await ask(upstream)
+            assert isinstance(unreachable.value.__cause__, TimeoutError)
+
+
+def begun_connection(address: tuple[str, int]) -> socket.socket:
+    begun = socket.socket()
+    begun.setblocking(False)
+    begun.connect_ex(address)
+    return begun
 
 
 @pytest.fixture(scope="module")

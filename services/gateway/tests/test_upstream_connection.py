@@ -1,9 +1,13 @@
 """Answers of a model server as HTTP allows them, and as it does not."""
 
 import asyncio
-from collections.abc import Callable
+import socket
+import struct
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
+import uvloop
 
 from services.gateway.adapters.upstream_connection import BUFFERED_BYTES_MAX, UNFRAMED_BYTES_MAX
 from services.gateway.adapters.upstream_http import HttpUpstream
@@ -122,6 +126,33 @@ async def test_who_leaves_closes_the_connection_at_once(pieces: tuple[bytes, ...
         asking.cancel()
         await asyncio.wait([asking])
         await eventually(lambda: has_ended(peer, 1))
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_is_reset_in_the_middle_gives_what_came_and_then_fails(
+    run: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(CHUNKED + b"3\r\nans\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        sock = writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    async def case() -> None:
+        async with await asyncio.start_server(reset, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with (
+                HttpUpstream(url, None, timeout_seconds=5) as upstream,
+                upstream.open_answer(CALL, Nobody()) as answer,
+            ):
+                assert await answer.read_piece() == b"ans"
+                with pytest.raises(UpstreamFailed):
+                    await answer.read_piece()
+
+    run(case())
 
 
 async def was_heard(peer: Peer) -> bool:
