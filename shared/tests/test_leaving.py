@@ -70,4 +70,4 @@ async def _serves(client: httpx.AsyncClient) -> bool:
 
 
 async def _has(log: Path, text: str) -> bool:
-    return text in log.read_text()
+    return text in await asyncio.to_thread(log.read_text)
