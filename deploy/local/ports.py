@@ -1,8 +1,11 @@
 """Free ports on the loopback address, chosen once and recorded, so that a second start finds the same system."""
 
 import json
+import os
 import secrets
 import socket
+import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,12 +13,38 @@ LOOPBACK = "127.0.0.1"
 # Below the kernel's usual range for outgoing connections, one of which could otherwise take a
 # server's port while the server restarts.
 FIRST, LAST = 20_000, 32_000
+PROMISED_SECONDS = 3600.0
+"""Who was given a port binds it later, and again after a restart: until then it looks free to everybody else."""
+TRIES_MAX = 1000
 
 
 def free_port() -> int:
-    while not is_free(port := FIRST + secrets.randbelow(LAST - FIRST + 1)):
+    """Nobody listens there, and no other system of this user was given it within the last hour, if there is such a one."""
+    for _ in range(TRIES_MAX):
+        port = _any_port()
+        if is_free(port) and _promise(port):
+            return port
+    while not is_free(port := _any_port()):
         pass
     return port
+
+
+def _any_port() -> int:
+    return FIRST + secrets.randbelow(LAST - FIRST + 1)
+
+
+def _promise(port: int) -> bool:
+    """False when it is somebody else's."""
+    promises = Path(tempfile.gettempdir()) / f"promptly-ports-{os.getuid()}"
+    promises.mkdir(mode=0o700, exist_ok=True)
+    promise = promises / str(port)
+    try:
+        promise.touch(exist_ok=False)
+    except FileExistsError:
+        if time.time() - promise.stat().st_mtime < PROMISED_SECONDS:
+            return False
+        os.utime(promise)
+    return True
 
 
 def is_free(port: int, address: str = LOOPBACK) -> bool:

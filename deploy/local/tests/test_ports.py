@@ -2,8 +2,12 @@
 
 import json
 import socket
+import tempfile
 from pathlib import Path
 
+import pytest
+
+from deploy.local import ports
 from deploy.local.ports import choose_ports, free_port, is_free
 
 
@@ -32,6 +36,21 @@ def test_a_name_that_came_later_gets_a_port_and_is_recorded(tmp_path: Path) -> N
     choose_ports(record, ["redis"])
     chosen = choose_ports(record, ["redis", "smtp"])
     assert json.loads(record.read_text()) == chosen
+
+
+def test_a_port_that_was_given_and_is_not_bound_yet_is_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    given = [free_port() for _ in range(400)]
+    assert len(set(given)) == len(given)
+
+
+def test_a_promise_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(ports, "FIRST", ports.LAST)
+    monkeypatch.setattr(ports, "PROMISED_SECONDS", 0.0)
+    assert free_port() == free_port() == ports.LAST
 
 
 def test_a_port_with_a_listener_is_not_free() -> None:
