@@ -198,3 +198,41 @@ async def test_the_operators_pages(scene: Scene, page: WatchedPage) -> None:
         await page.page.get_by_role("link", name=tab, exact=True).click()
         await page.look(f"admin-{name}")
     page.assert_quiet("403")
+
+
+async def test_what_waits_for_the_operator_a_key_by_hand_and_a_deletion(
+    scene: Scene, page: WatchedPage
+) -> None:
+    """The other buttons of the panel; those on a balance are in the operator's story."""
+    key = await scene.new_key("charles.babbage@example.com")
+    there = scene.neighbours
+    there.reviews, there.mails, there.mail_door = [review(key[3:11])], [refused_mail(key[3:11])], "folder"
+    await page.page.goto(f"/admin/reviews?key={ADMIN_KEY}")
+    await page.page.get_by_role("button", name="Credit").click()
+    await page.page.get_by_text("Decided: credit.").wait_for()
+    await page.page.get_by_role("link", name="Failed mails", exact=True).click()
+    await page.page.get_by_role("button", name="Send again").click()
+    await page.page.get_by_text("The mail is sent again.").wait_for()
+    assert (there.decided, there.resent) == ([("r-1", "credit")], ["m-1"])
+    await page.page.get_by_role("link", name="Users", exact=True).click()
+    await page.page.get_by_role("button", name="Open charles.babbage@example.com").click()
+    await page.page.get_by_role("button", name="Show it here once").click()
+    shown = await page.page.locator("#new-key").text_content()
+    assert shown is not None
+    assert (await scene.accounts.state_of(key), await scene.accounts.state_of(shown)) == ("revoked", "active")
+    await page.look("admin-new-key")
+    await page.page.get_by_role("link", name="Back to the user").click()
+    await page.page.get_by_label("Delete charles.babbage@example.com").check()
+    await page.page.get_by_role("button", name="Delete this user").click()
+    await page.page.get_by_text("is deleted").wait_for()
+    await page.look("admin-deleted")
+    page.assert_quiet()
+
+
+async def test_a_link_to_confirm_and_one_that_has_ended(page: WatchedPage) -> None:
+    await page.page.goto("/register/confirm?token=long-gone")
+    await page.look("confirm")
+    await page.page.get_by_role("button", name="Send me a new key").click()
+    await page.page.get_by_text("This link has ended").first.wait_for()
+    await page.look("link-ended")
+    page.assert_quiet("400")
