@@ -10,6 +10,8 @@ from services.billing.app import build_app
 from tests.support.servers import DatabaseFactory
 from tests.support.shop import BTCPAY, INTERNAL, PERSON, PROGRAM, STRIPE, settings
 
+UNUSED = ("postgresql://nobody@127.0.0.1:9/nothing", "amqp://nobody@127.0.0.1:9/")
+
 
 @pytest.fixture(scope="module")
 async def client(database: DatabaseFactory, amqp_url: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -113,17 +115,17 @@ async def test_internal_routes_are_closed_to_strangers(
 def test_a_provider_with_one_setting_missing_is_not_configured(missing: str) -> None:
     given = {**STRIPE, **BTCPAY, missing: ""}
     half_set_up = "stripe" if missing in STRIPE else "btcpay"
-    assert half_set_up not in settings("unused", "unused", **given).configured
+    assert half_set_up not in settings(*UNUSED, **given).configured
 
 
 def test_fakes_are_refused_away_from_loopback() -> None:
     with pytest.raises(ValidationError, match="loopback"):
-        settings("unused", "unused", local_fakes=True, base_url="https://promptlyapi.com")
+        settings(*UNUSED, local_fakes=True, base_url="https://promptlyapi.com")
 
 
 def test_a_stand_in_of_stripe_needs_local_fakes() -> None:
     with pytest.raises(ValidationError, match="LOCAL_FAKES"):
-        settings("unused", "unused", stripe_api_url="http://127.0.0.1:1")
+        settings(*UNUSED, stripe_api_url="http://127.0.0.1:1")
 
 
 async def test_billing_is_ready_when_its_parts_answer(client: httpx.AsyncClient) -> None:

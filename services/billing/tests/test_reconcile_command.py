@@ -6,11 +6,13 @@ import sys
 
 from tests.support.shop import HONEST, Manner, Shop
 
+UNUSED = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nothing", "AMQP_URL": "amqp://nobody@127.0.0.1:9/"}
+
 
 async def reconcile(**environment: str) -> tuple[int | None, str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.billing", "reconcile"),
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": "unused", "AMQP_URL": "unused", **environment},
+        env={"PATH": os.environ["PATH"], **UNUSED, **environment},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
