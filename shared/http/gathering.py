@@ -1,13 +1,24 @@
-"""uvicorn's protocol, but what is written to a client within one turn of the event loop goes out as one.
+"""uvicorn's protocol, but what is written to a client within one turn of the event loop goes out as one, and what is
+no HTTP is refused as everything else is: with an id, in the shape of our errors.
 
 uvicorn writes an answer's head and body each by itself, and uvloop each at once: a call into the kernel that costs
 more than parsing the request.
 """
 
 import asyncio
+import json
 from typing import Any, cast
 
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from shared.errors import Kind
+from shared.http.errors import error_body
+from shared.ids import new_request_id
+
+NO_HTTP = "This is no HTTP/1.1 request that can be read: see its first line and its headers."
+
+log = structlog.get_logger()
 
 
 class _Gathering:
@@ -41,3 +52,13 @@ class _Gathering:
 class GatheringProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast("asyncio.Transport", _Gathering(transport)))
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
+        request_id = new_request_id()
+        log.info("no_http", request_id=request_id)
+        body = json.dumps(error_body(NO_HTTP, Kind.INVALID, code="bad_request")).encode()
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nx-request-id: {request_id}"
+        self.transport.write(
+            f"HTTP/1.1 400 Bad Request\r\n{head}\r\nconnection: close\r\n\r\n".encode() + body
+        )
+        self.transport.close()

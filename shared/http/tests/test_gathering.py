@@ -1,10 +1,12 @@
 """What is written within one turn of the loop goes out as one, and nothing of it is lost."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
@@ -67,6 +69,19 @@ async def test_who_does_not_read_is_waited_for_and_gets_all_of_it() -> None:
         assert speaker.said < PIECES
         received = await _until_the_end(reader)
         assert received.count(b"a" * 1000) == PIECES * (len(PIECE) // 1000)
+
+
+@pytest.mark.parametrize(
+    "words", [b"no HTTP", b"GET / HTTP/1.1\r\nno header", b"GET / HTTP/1.1\r\ncontent-length: x"]
+)
+async def test_what_is_no_http_is_refused_with_an_id_and_in_our_words(words: bytes) -> None:
+    async with serving(Speaker()) as (reader, writer):
+        writer.write(words + b"\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        status, *headers = head.split(b"\r\n")
+        assert status == b"HTTP/1.1 400 Bad Request"
+        assert {line.partition(b":")[0] for line in headers} >= {b"x-request-id", b"content-type"}
+        assert json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
 async def _until_the_end(reader: asyncio.StreamReader) -> bytes:
