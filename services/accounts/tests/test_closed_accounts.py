@@ -36,10 +36,12 @@ async def test_a_deleted_user_is_erased_and_refused_within_a_second(
     assert event["subject"] == key[3:11]
     assert key[3:11] in {each["account_id"] for each in await all_accounts(panel, limit=100)}
 
-    async def nothing_names_the_person() -> bool:
-        return email not in await everything_stored(panel)
+    async def nothing_names_the_person_not_even_sealed() -> bool:
+        told = await panel.database.fetch("SELECT type FROM outbox WHERE subject = $1", key[3:11])
+        is_forgotten = [each["type"] for each in told] == [AccountDeleted.TYPE]
+        return is_forgotten and email not in await everything_stored(panel)
 
-    await eventually(nothing_names_the_person, within_seconds=12)
+    await eventually(nothing_names_the_person_not_even_sealed, within_seconds=12)
 
 
 async def test_who_comes_back_after_deletion_gets_an_account_but_no_second_trial(

@@ -112,3 +112,4 @@ async def test_new_and_known_addresses_are_answered_equally_fast(
                 seconds[kind].append(time.perf_counter() - began)
     new, known = (statistics.median(seconds[kind]) for kind in ("new", "known"))
     assert abs(new - known) < 0.02
+    assert min(new, known) >= 0.1, "answered when the work was done: on a slower machine its cost is seen"
