@@ -14,6 +14,10 @@ SECRET_LENGTH_MIN = 16
 PEPPER_LENGTH_MIN = 32
 ADMIN_KEY_LENGTH_MIN = 8
 """The key that a person types, behind a network list."""
+DAYS_MAX = 36_500
+"""A calendar ends, and a later instant than that would fail when somebody registers, not at the start."""
+TOKENS_MAX = 10**12
+"""A sum of many of them fits into the database's numbers."""
 KEY_BYTES = 32
 """Of a sealing key (X25519) and of a signing seed (Ed25519)."""
 

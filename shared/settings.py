@@ -24,7 +24,9 @@ FILE = "_FILE"
 class ServiceSettings(BaseSettings):
     """What every service needs to know to run."""
 
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
     base_url: HttpUrl = "http://127.0.0.1:8503"
     listen_host: str = "127.0.0.1"

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from shared.setting_values import (
+    DAYS_MAX,
+    TOKENS_MAX,
     AdminKey,
     AmqpUrl,
     HttpUrl,
@@ -35,8 +37,8 @@ class AccountsSettings(ServiceSettings):
     sealing_public_key: PublicKey
     admin_key: AdminKey = SecretStr("")
     admin_allowed_cidrs: Networks = DEFAULT_ADMIN_NETWORKS
-    trial_tokens: int = Field(default=100_000, ge=0)
-    trial_expiry_days: int = Field(default=7, ge=1)
+    trial_tokens: int = Field(default=100_000, ge=0, le=TOKENS_MAX)
+    trial_expiry_days: int = Field(default=7, ge=1, le=DAYS_MAX)
     registration_rate_limit: int = Field(default=10, ge=1)
     registration_address_rate_limit: int = Field(default=3, ge=1)
     key_recovery: Literal["immediate", "confirm"] = "immediate"

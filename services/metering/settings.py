@@ -4,7 +4,16 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
-from shared.setting_values import AmqpUrl, HttpUrlOrNone, HttpUrls, PostgresUrl, RedisUrl, SecretKey
+from shared.setting_values import (
+    DAYS_MAX,
+    TOKENS_MAX,
+    AmqpUrl,
+    HttpUrlOrNone,
+    HttpUrls,
+    PostgresUrl,
+    RedisUrl,
+    SecretKey,
+)
 from shared.settings import ServiceSettings
 
 RETENTION_DAYS_MIN = 90
@@ -17,9 +26,9 @@ class Settings(ServiceSettings):
     database_url: PostgresUrl
     redis_url: RedisUrl
     amqp_url: AmqpUrl
-    balance_low_tokens: int = Field(default=20_000, ge=0)
-    trial_ending_days: int = Field(default=2, ge=0)
-    usage_retention_days: int = Field(default=400, ge=RETENTION_DAYS_MIN)
+    balance_low_tokens: int = Field(default=20_000, ge=0, le=TOKENS_MAX)
+    trial_ending_days: int = Field(default=2, ge=0, le=DAYS_MAX)
+    usage_retention_days: int = Field(default=400, ge=RETENTION_DAYS_MIN, le=DAYS_MAX)
     receipt_signing_key: SecretKey | None = None
     audit_every_seconds: float = Field(default=3600, gt=0)
     accounts_url: HttpUrlOrNone = ""
