@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.sealing import CannotUnseal, new_key_pair, seal, unseal
+from shared.sealing import CannotUnseal, new_key_pair, seal, unseal, unseal_with_any
 
 
 def test_what_is_sealed_can_be_opened_by_its_reader() -> None:
@@ -23,3 +23,14 @@ def test_a_broken_seal_is_a_clear_error() -> None:
     _, private = new_key_pair()
     with pytest.raises(CannotUnseal):
         unseal(private, "not base64 at all!")
+
+
+def test_while_keys_are_rotated_either_opens_and_no_third_does() -> None:
+    (old_public, old), (new_public, new), (strange_public, _) = (new_key_pair() for _ in range(3))
+    for public in (old_public, new_public):
+        assert unseal_with_any([new, old], seal(public, "sk-secret")) == "sk-secret"
+        assert unseal_with_any([old, new], seal(public, "sk-secret")) == "sk-secret"
+    with pytest.raises(CannotUnseal):
+        unseal_with_any([new, old], seal(strange_public, "sk-secret"))
+    with pytest.raises(CannotUnseal):
+        unseal_with_any([new], seal(old_public, "sk-secret"))

@@ -1,5 +1,6 @@
 """Looks for a text in everything that the system keeps: tables of all schemas, Redis, the broker's disk, log files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -12,18 +13,18 @@ SCHEMAS = ("accounts", "metering", "billing", "notifier")
 
 async def places_of(text: str, *, postgres_url: str, redis_url: str, amqp_url: str, logs: Path) -> list[str]:
     return [
-        *await _tables(text, postgres_url),
+        *await tables_with(text, postgres_url, SCHEMAS),
         *await _redis_names(text, redis_url),
         *(f"rabbitmq: {name}" for name in files_on_disk(text, amqp_url)),
         *_files(text, logs),
     ]
 
 
-async def _tables(text: str, postgres_url: str) -> list[str]:
+async def tables_with(text: str, postgres_url: str, schemas: Sequence[str]) -> list[str]:
     connection = await asyncpg.connect(postgres_url)
     try:
         tables = await connection.fetch(
-            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY ($1)", SCHEMAS
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = ANY ($1)", schemas
         )
         names = [f'"{each["schemaname"]}"."{each["tablename"]}"' for each in tables]
         return [
