@@ -67,7 +67,7 @@ class Answers:
         if wants_json(request):
             return JSONResponse(dict(facts), status, headers={**FOR_PROGRAMS, "cache-control": "no-store"})
         text = self._templates.get_template(template).render({**facts, **only_shown})
-        return HTMLResponse(text, status, headers=self._headers)
+        return HTMLResponse(text, status, headers={**self._headers, **_kept_to_itself(request)})
 
     def see_other(self, request: Request, url: str, facts: Mapping[str, Any]) -> Response:
         """303 for both: a program that does not follow it finds the address in the body as well."""
@@ -77,21 +77,24 @@ class Answers:
         return Response(status_code=SEE_OTHER, headers=headers)
 
     async def error(self, request: Request, error: Exception) -> Response:
-        """The exception handler for PromptlyError. An address with a key in it is told to nobody, not even to us."""
+        """The exception handler for PromptlyError."""
         assert isinstance(error, PromptlyError)
         status = status_of(error.kind)
         if wants_json(request) or request.url.path.startswith((INTERNAL_PREFIX, *WEBHOOKS)):
             return JSONResponse(body_of(error), status, headers={**FOR_PROGRAMS, **headers_of(error)})
         page = self.page(request, "refused.html", {"status": status, "message": error.message}, status=status)
         page.headers.update(headers_of(error))
-        if "key" in request.query_params:
-            page.headers["referrer-policy"] = "no-referrer"
         return page
 
     async def unavailable(self, request: Request, _: Exception) -> Response:
         """The exception handler for a database that is down."""
         message = "A part of the service does not answer at the moment. Please try again soon."
         return await self.error(request, Unavailable(message, retry_after_seconds=5))
+
+
+def _kept_to_itself(request: Request) -> Mapping[str, str]:
+    """An address with a key in it is told to nobody, not even to us."""
+    return {"referrer-policy": "no-referrer"} if "key" in request.query_params else {}
 
 
 def wants_json(request: Request) -> bool:

@@ -139,6 +139,13 @@ async def test_nobody_else_exports_anything(shop: Shop, headers: dict[str, str])
     assert (await shop.client.get("/purchases.csv", headers=headers)).status_code == 403
 
 
+@pytest.mark.parametrize("path", ["/packs?", "/checkout?pack=starter&"])
+async def test_a_page_tells_nobody_a_key_that_somebody_put_into_its_address(shop: Shop, path: str) -> None:
+    pages = [await shop.client.get(f"{path}{more}", headers=PERSON) for more in ("a=b", "key=sk-SECRET")]
+    assert [page.status_code for page in pages] == [200, 200]
+    assert [page.headers["referrer-policy"] for page in pages] == ["same-origin", "no-referrer"]
+
+
 async def test_a_refusal_tells_nobody_the_key_of_its_address(shop: Shop) -> None:
     page = await shop.client.get("/purchases.csv", params={"key": "wrong"}, headers=PERSON)
     assert (page.status_code, page.headers["referrer-policy"]) == (403, "no-referrer")
