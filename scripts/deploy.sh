@@ -5,12 +5,13 @@ set -euo pipefail
 
 folder=${1:?FOLDER} commit=${2:?COMMIT} port=${3:?PORT}
 HEALTH_SECONDS=${HEALTH_SECONDS:-180}
+GOOD=.git/deploy.good # the commit that last passed: after a failed one HEAD is no way back
 PATHS="/health /register /packs" # the gateway's own, and a page of accounts and of billing, which may start later
 say() { echo "== $*"; }
 stop() { echo "$*" >&2; exit 1; }
 failed() {
   docker compose ps || true
-  stop "$1 The way back: scripts/deploy.sh $folder $before $port"
+  stop "$1 The way back: scripts/deploy.sh $folder $(cat $GOOD) $port"
 }
 
 main() {
@@ -22,7 +23,9 @@ main() {
 
   before=$(git rev-parse HEAD)
   [[ -z $(git status --porcelain --untracked-files=no) ]] || stop "$folder has changes that are in no commit: look at them first."
-  if [[ -n $(docker compose ps --quiet --status running db 2>/dev/null) ]]; then
+  [[ -s $GOOD ]] || echo "$before" >$GOOD
+  database=$(docker compose ps --quiet --status running db) || stop "docker compose does not tell what runs; nothing was changed."
+  if [[ -n $database ]]; then
     say "backup"
     STACK=compose python3 -m deploy.operations backup || stop "The backup failed; nothing was changed."
   fi
@@ -46,6 +49,7 @@ main() {
   done
   say "smoke test"
   python3 scripts/smoke-test.py --url "http://127.0.0.1:$port" --skip-rate-limit || failed "The smoke test failed."
+  git rev-parse HEAD >$GOOD
   say "$PROMPTLY_VERSION runs"
 }
 

@@ -17,7 +17,7 @@ SCRIPTS = ROOT / "scripts"
 DOCKER = """#!/bin/sh
 echo "$*" >> "$DOCKER_LOG"
 case "$*" in
-  *"--status running db"*) echo "$DATABASE" ;;
+  *"--status running db"*) echo "$DATABASE"; exit "${PS_FAILS:-0}" ;;
   *up*) exit "$UP_FAILS" ;;
 esac
 """
@@ -168,6 +168,22 @@ def test_what_goes_wrong_fails_the_run_and_names_the_way_back(
     assert f"The way back: scripts/deploy.sh {host.folder} {host.commits[0]} {host.port}" in done.stderr
 
 
+def test_the_way_back_stays_what_last_worked_however_often_it_fails(host: Host) -> None:
+    for _ in range(2):
+        done = host.deploy(host.commits[1], SMOKE_FAILS="1")
+        assert f"The way back: scripts/deploy.sh {host.folder} {host.commits[0]} " in done.stderr
+    assert host.deploy(host.commits[1]).returncode == 0
+    done = host.deploy("v1.0.0", SMOKE_FAILS="1")
+    assert f"The way back: scripts/deploy.sh {host.folder} {host.commits[1]} " in done.stderr
+
+
+def test_where_it_cannot_be_told_whether_there_is_something_to_back_up_nothing_is_changed(host: Host) -> None:
+    done = host.deploy(host.commits[1], PS_FAILS="1")
+    assert (done.returncode, host.head) == (1, host.commits[0])
+    assert "docker compose does not tell what runs; nothing was changed." in done.stderr
+    assert " up " not in host.docker()
+
+
 def test_changes_that_are_in_no_commit_are_not_lost(host: Host) -> None:
     (host.folder / "scripts" / "smoke-test.py").write_text("mended by hand")
     done = host.deploy(host.commits[1])
@@ -202,33 +218,6 @@ def test_over_ssh_the_host_is_known_and_no_secret_is_an_argument(host: Host) -> 
 def test_a_missing_secret_is_named(host: Host, name: str) -> None:
     done = host.run("deploy-over-ssh.sh", "/opt/model-gateway", host.commits[1], "8503", **{name: ""})
     assert (done.returncode, done.stderr.startswith(f"The secret {name} is not set")) == (1, True)
-
-
-@pytest.mark.parametrize(
-    ("version", "confirm", "settings", "said"),
-    [
-        ("1.4.0", "yes", {}, "Not confirmed"),
-        ("v1.4.0", "deploy", {}, "The version is three numbers"),
-        ("1.4.0\nis_new=no", "deploy", {}, "The version is three numbers"),
-        ("1.4.0", "deploy", {"GITHUB_REF": "refs/heads/dev"}, "A new version is deployed from main"),
-        ("1.4.0", "deploy", {"GOOD_RUNS": "0"}, "Staging has not run"),
-    ],
-)
-def test_production_takes_a_version_and_the_word(
-    host: Host, version: str, confirm: str, settings: dict[str, str], said: str
-) -> None:
-    ready = {"GITHUB_REF": "refs/heads/main", "GOOD_RUNS": "1"}
-    done = host.run("choose-version.sh", version, confirm, **{**ready, **settings})
-    assert (done.returncode, done.stdout) == (1, "")
-    assert said in done.stderr
-
-
-def test_a_new_version_is_what_main_is_and_an_old_one_its_tag(host: Host) -> None:
-    host.deploy(host.commits[1])
-    new = host.run("choose-version.sh", "1.1.0", "deploy", GITHUB_REF="refs/heads/main", GOOD_RUNS="1")
-    assert new.stdout == f"tag=v1.1.0\ncommit={host.commits[1]}\nis_new=yes\n"
-    old = host.run("choose-version.sh", "1.0.0", "deploy", GITHUB_REF="refs/heads/main")
-    assert old.stdout == f"tag=v1.0.0\ncommit={host.commits[0]}\nis_new=no\n"
 
 
 def test_every_script_is_good_bash_and_may_be_run() -> None:
