@@ -89,3 +89,24 @@ async def test_chunks_that_are_none_are_400(stack: Stack) -> None:
 async def test_the_document_of_all_this_is_public(client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     assert document["servers"] == [{"url": str(client.base_url).rstrip("/")}]
+
+
+@pytest.mark.parametrize("head", ["POST /v1/nothing", f"POST {CHAT}"], ids=["no such route", "no key"])
+async def test_who_is_refused_before_the_body_has_come_may_go_on_with_the_connection(
+    stack: Stack, head: str
+) -> None:
+    """As http.client sends: the head, then the body. The edge closed the connection when the answer was faster."""
+    url = urlsplit(stack.base_url)
+    asked = f"{head} HTTP/1.1\r\nhost: {url.netloc}\r\ncontent-length: 2\r\n\r\n".encode()
+    async with asyncio.timeout(SECONDS_MAX):
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        for _ in range(2):
+            writer.write(asked)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.readexactly(1), timeout=0.2)
+            writer.write(b"{}")
+            told = await reader.readuntil(b"\r\n\r\n")
+            assert told.startswith((b"HTTP/1.1 404", b"HTTP/1.1 401"))
+            length = next(line for line in told.lower().split(b"\r\n") if line.startswith(b"content-length"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+        writer.close()
