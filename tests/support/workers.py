@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 GIVEN = ("TEST_POSTGRES_URL", "TEST_REDIS_URL", "TEST_AMQP_URL")
 """Servers from outside. Tests empty them, so that only one process may use them."""
 TOGETHER = {
-    "fleet": ("tests/integration/test_money_", "tests/integration/test_revocation.py"),
+    "fleet": (
+        "tests/integration/test_money_",
+        "tests/integration/test_revocation.py",
+        "tests/integration/test_upgrades.py",
+    ),
     "stack": ("tests/integration/", "tests/clients/", "tests/browser/"),
 }
 """A system that is dear to start, by its fixture, and where the tests that use it lie; the first that fits. A test
