@@ -169,15 +169,20 @@ async def test_a_key_sealed_to_another_notifier_waits_for_the_right_private_key(
 
 
 async def test_a_forgotten_account_is_owed_nothing_and_known_nowhere(notifier: Notifier) -> None:
-    mailed, owed = issue_key(), issue_key()
-    await notifier.receive(mailed.envelope)
-    assert await notifier.deliver()
+    refused, mailed, owed = issue_key(), issue_key(), issue_key()
+    notifier.mailbox.replies_to_rcpt.append("550 5.1.1 no such user")
+    for ended in (refused, mailed):
+        await notifier.receive(ended.envelope)
+        assert await notifier.deliver()
+    assert (await notifier.row(refused))["sealed_secret"]  # for who sends it again
     await notifier.receive(owed.envelope)
-    for issued in (mailed, owed):
+    for issued in (refused, mailed, owed):
         await notifier.receive(deleted(issued))
     assert not await notifier.deliver()
-    assert (await notifier.row(mailed))["recipient"] is None
-    assert await notifier.count() == 1
+    for ended in (refused, mailed):
+        row = await notifier.row(ended)
+        assert (row["recipient"], row["sealed_secret"]) == (None, None)
+    assert await notifier.count() == 2
 
 
 async def test_a_mail_asked_for_after_its_account_was_forgotten_is_not_kept(notifier: Notifier) -> None:
