@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +19,8 @@ from deploy.local.failures import LocalFailure
 DUMP = "database.dump"
 DEFINITIONS = "rabbitmq.json"
 MANIFEST = "manifest.json"
+DRAFT_HOURS_MAX = 24
+"""Nothing is written for that long: what is older was left by a run that was killed."""
 NAME = re.compile(r"^\d{8}T\d{6}Z(-\d+)?$")
 
 
@@ -51,6 +53,7 @@ class Backups:
         """A folder to write into, that takes its name when all of it is there."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         draft = path.with_name(f".{path.name}.part")
+        self._drop_abandoned(now)
         draft.mkdir(mode=0o700)
         try:
             yield draft
@@ -58,6 +61,13 @@ class Backups:
             draft.rename(path)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    def _drop_abandoned(self, now: datetime) -> None:
+        """A dump each, of which nobody would ever know."""
+        for path in self.folder.glob(".*.part"):
+            began_at = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if NAME.match(path.stem.removeprefix(".")) and now - began_at > timedelta(hours=DRAFT_HOURS_MAX):
+                shutil.rmtree(path, ignore_errors=True)
 
     def drop_oldest(self) -> list[Path]:
         """Those that went."""

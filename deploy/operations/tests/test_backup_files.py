@@ -1,6 +1,7 @@
 """Backups on disk: private, whole or absent, the newest few; a damaged or foreign one is refused before anything."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -59,6 +60,16 @@ def test_one_that_was_cut_off_is_none(tmp_path: Path) -> None:
     with pytest.raises(LocalFailure):
         fail_midway()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_dropped_a_day_later(tmp_path: Path) -> None:
+    names = (".20261101T000000Z.part", ".20261123T115900Z.part", ".of-somebody-else.part")
+    for name, age in zip(names, (timedelta(hours=25), timedelta(hours=23), timedelta(days=9)), strict=True):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / DUMP).write_bytes(b"half")
+        os.utime(tmp_path / name, ((NOW - age).timestamp(),) * 2)
+    path = made(Backups(tmp_path, keep=2))
+    assert {each.name for each in tmp_path.iterdir()} == {path.name, *names[1:]}
 
 
 def test_a_good_one_passes_and_holds_no_secret(tmp_path: Path) -> None:
