@@ -8,6 +8,7 @@ Expand, then contract: a file that takes something away says `-- contract: NNNN_
 which no code needs it. Code that knows that one runs on, and starts, with what it does not know yet.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +23,10 @@ NAME = re.compile(r"^\d{4}_[a-z0-9_]+\.sql$")
 CONTRACT = re.compile(r"^-- contract: (\d{4}_[a-z0-9_]+\.sql)$", re.MULTILINE)
 LOCK_WAIT_SECONDS = 60
 LOCK_KEY = "promptly.migrate"
+TABLE_WAIT_SECONDS = 2
+"""Whoever waits for a table keeps all others waiting behind it: briefly then, and again after a pause."""
+TABLE_ATTEMPTS_MAX = 20
+PAUSE_SECONDS = 1
 
 
 class SchemaMismatch(PartMissing):
@@ -74,6 +79,7 @@ async def migrate(dsn: str, folder: Path) -> list[str]:
         )
         async with connection.transaction():  # a register that is there may be read
             await _create_register(connection)
+        await connection.execute(f"SET lock_timeout = '{TABLE_WAIT_SECONDS}s'")
         return await _apply_missing(connection, list_migrations(folder))
     finally:
         await connection.close()
@@ -113,15 +119,30 @@ async def _apply_missing(connection: Connection, known: list[Migration]) -> list
     _refuse_foreign(known, applied)
     missing = _missing(known, applied)
     for migration in missing:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO schema_migrations (name, sha256, safe_for) VALUES ($1, $2, $3)",
-                migration.name,
-                migration.digest,
-                migration.safe_for,
-            )
+        await _apply_patiently(connection, migration)
     return [each.name for each in missing]
+
+
+async def _apply_patiently(connection: Connection, migration: Migration) -> None:
+    for _ in range(TABLE_ATTEMPTS_MAX):
+        try:
+            return await _apply(connection, migration)
+        except asyncpg.LockNotAvailableError:
+            await asyncio.sleep(PAUSE_SECONDS)
+    raise SchemaMismatch(
+        f"{migration.name} needs a table that is in use, by a backup maybe: run it again later"
+    )
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "INSERT INTO schema_migrations (name, sha256, safe_for) VALUES ($1, $2, $3)",
+            migration.name,
+            migration.digest,
+            migration.safe_for,
+        )
 
 
 async def _list_applied(connection: Connection) -> list[Applied]:

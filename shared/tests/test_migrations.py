@@ -58,6 +58,33 @@ async def test_a_failing_file_leaves_nothing_behind(dsn: str, folder: Path) -> N
     assert await migrate(dsn, folder) == ["0002_fail.sql"]
 
 
+async def test_while_a_backup_reads_a_table_others_do_too_and_the_migration_waits(
+    dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever waits for a whole table keeps all others waiting behind it: here it stands back in between."""
+    monkeypatch.setattr("shared.migrations.TABLE_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("shared.migrations.PAUSE_SECONDS", 0.1)
+    await migrate(dsn, folder)
+    (folder / "0002_add_size.sql").write_text(EXTEND)
+    backup, other = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    async with backup.transaction():
+        await backup.execute("LOCK TABLE things IN ACCESS SHARE MODE")
+        migrating = asyncio.create_task(migrate(dsn, folder))
+        for _ in range(10):
+            await asyncio.wait_for(other.execute("INSERT INTO things VALUES (gen_random_uuid()::text)"), 2)
+            await asyncio.wait({migrating}, timeout=0.1)
+        assert not migrating.done()
+    assert await migrating == ["0002_add_size.sql"]
+    (folder / "0003_take_away.sql").write_text(TAKE_AWAY)
+    monkeypatch.setattr("shared.migrations.TABLE_ATTEMPTS_MAX", 1)
+    async with backup.transaction():
+        await backup.execute("LOCK TABLE things IN ACCESS SHARE MODE")
+        with pytest.raises(SchemaMismatch, match=r"0003_take_away\.sql needs a table that is in use"):
+            await migrate(dsn, folder)
+    await backup.close()
+    await other.close()
+
+
 async def test_a_changed_file_is_refused(dsn: str, folder: Path) -> None:
     await migrate(dsn, folder)
     (folder / "0001_create_things.sql").write_text(CREATE + " -- changed")
