@@ -57,14 +57,3 @@ async def test_a_key_is_mirrored_once_and_then_left_alone(accounts: Accounts) ->
 
     await eventually(marked)
     assert await accounts.state_of(key) == "active"
-
-
-async def test_changed_limits_reach_the_keys_there_are(settings_with: SettingsFactory, redis: Redis) -> None:
-    async with serving(settings_with(), redis) as accounts:
-        key = await accounts.new_key("limits@example.com")
-    async with serving(settings_with(inference_user_rate_limit=7), redis) as accounts:
-
-        async def limit_is_new() -> bool:
-            return (await accounts.record_of(key))["limit_per_minute"] == "7"
-
-        await eventually(limit_is_new)

@@ -82,6 +82,6 @@ async def _refuses(url: str) -> bool:
     try:
         async with httpx.AsyncClient(base_url=url) as newcomer:
             await newcomer.get("/health")
-    except httpx.ConnectError:
+    except (httpx.ConnectError, httpx.RemoteProtocolError):  # the latter: it knocked in the moment of closing
         return True
     return False

@@ -101,6 +101,7 @@ def test_without_an_endpoint_nothing_of_it_is_loaded() -> None:
     assert found.stdout == "[]\n"
 
 
+@pytest.mark.timing
 def test_a_collector_that_never_answers_costs_no_request_and_no_stop(silent_port: int) -> None:
     spans.start("somebody", endpoint=f"http://127.0.0.1:{silent_port}")
     began = time.perf_counter()
@@ -113,6 +114,7 @@ def test_a_collector_that_never_answers_costs_no_request_and_no_stop(silent_port
     assert time.perf_counter() - began - served_seconds < 3
 
 
+@pytest.mark.timing
 def test_a_collector_that_is_not_there_costs_no_request_and_no_stop() -> None:
     began = time.perf_counter()
     spans.start("somebody", endpoint="http://127.0.0.1:9")
