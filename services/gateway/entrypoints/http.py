@@ -4,9 +4,10 @@ import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.domain.errors import (
     BodyEncoded,
@@ -29,6 +30,43 @@ NOT_AGAIN = (Kind.PAYMENT, Kind.UPSTREAM_TIMEOUT)
 
 Headers = list[tuple[bytes, bytes]]
 BeforeMore = Callable[[], Awaitable[object]]
+
+
+REST_BYTES_MAX = 128 << 10
+REST_TIMEOUT_SECONDS = 1.0
+
+
+class Body:
+    """The `receive` of a request, which knows whether its body has come whole."""
+
+    __slots__ = ("_receive", "is_complete")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.is_complete = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if not message.get("more_body"):
+            self.is_complete = True
+        return message
+
+    async def take_rest(self, scope: Scope) -> None:
+        """Of a short one, before it is refused unread. nginx promises to keep the connection of whoever is answered
+        before it has sent everything, and closes it: the client's next request would hear nothing."""
+        if self.is_complete or _length_of(scope) > REST_BYTES_MAX or header(scope, b"expect"):
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REST_TIMEOUT_SECONDS):
+                while not self.is_complete:
+                    await self()
+
+
+def _length_of(scope: Scope) -> int:
+    """Without one, of chunks, it may be any."""
+    if header(scope, b"transfer-encoding"):
+        return REST_BYTES_MAX + 1
+    return int(header(scope, b"content-length") or 0)  # uvicorn lets nothing else through
 
 
 class ClientGone(Exception):

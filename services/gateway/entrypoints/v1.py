@@ -58,16 +58,17 @@ class V1:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        caller = self._caller(scope)
+        caller, body = self._caller(scope), http.Body(receive)
         status = 200
         try:
             endpoint = await self._endpoint(scope, caller)
-            await endpoint(scope, receive, send, caller)
+            await endpoint(scope, body, send, caller)
         except http.ClientGone:
             log.info("client_gone")
             caller.outcome = Outcome.CLIENT_DISCONNECTED
         except PromptlyError as error:
             status = status_of(error.kind)
+            await body.take_rest(scope)
             await http.send_error(send, error, caller)
         except Exception as error:  # the shell of /v1: whatever is wrong with us is a 500
             status = 500

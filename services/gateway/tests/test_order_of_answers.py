@@ -100,3 +100,18 @@ async def test_a_large_body_counts_once_for_its_key(gateway: httpx.AsyncClient, 
     replies = [await gateway.post(CHAT, json=LARGE, headers=account.headers) for _ in range(3)]
     assert [reply.status_code for reply in replies] == [200, 200, 429]
     assert [reply.headers["x-ratelimit-remaining-requests"] for reply in replies] == ["1", "0", "0"]
+
+
+@pytest.mark.parametrize("route", [CHAT, "/v1/no-such-route"])
+async def test_a_refusal_waits_for_the_short_body_that_is_still_coming(
+    route: str, gateway_url: str, redis: Redis
+) -> None:
+    """A proxy that has an answer before it has read all of its request keeps the connection no longer, unannounced."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(gateway_url).port)
+    writer.write(f"POST {route} HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12345".encode())
+    answer = asyncio.create_task(reader.readuntil(b"\r\n"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(answer), 0.2)
+    writer.write(b"67890")
+    assert (await asyncio.wait_for(answer, http.REST_TIMEOUT_SECONDS / 2)).split()[1] in (b"401", b"404")
+    writer.close()
