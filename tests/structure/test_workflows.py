@@ -22,29 +22,18 @@ jobs:
 
 
 def schema(*paths: Path) -> subprocess.CompletedProcess[str]:
-    command: list[str] = [
-        str(BIN / "check-jsonschema"),
-        "--builtin-schema",
-        "vendor.github-workflows",
-        *map(str, paths),
-    ]
+    command = [str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.github-workflows"]
+    command += map(str, paths)
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def audit(*paths: Path) -> subprocess.CompletedProcess[str]:
-    command = [
-        BIN / "zizmor",
-        "--offline",
-        "--no-progress",
-        "--config",
-        ROOT / ".github" / "zizmor.yml",
-    ]
+    command = [str(BIN / "zizmor"), "--offline", "--no-progress", f"--config={ROOT}/.github/zizmor.yml"]
+    command += map(str, paths)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("GH_", "GITHUB_"))
     }
-    return subprocess.run(
-        [*command, *map(str, paths)], capture_output=True, text=True, check=False, env=environment
-    )
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
 def load(name: str) -> dict[str, dict[str, dict[str, object]]]:
