@@ -11,7 +11,7 @@ from uuid import UUID
 import uuid_utils
 
 AccountId = NewType("AccountId", str)
-"""An account's public handle: 8 base62 characters, part of each of its keys (DESIGN section 4)."""
+"""An account's public handle: 8 base62 characters, part of each of its keys."""
 
 KeyId = NewType("KeyId", str)
 """UUIDv7 text: names an API key without revealing it."""

@@ -24,10 +24,6 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _median(measure: str, digits: int) -> Callable[[Figures, str], str]:
-    return lambda figures, name: number(figures.median(measure, name), digits)
-
-
 def _with_spread(measure: str, digits: int) -> Callable[[Figures, str], str]:
     def show(figures: Figures, name: str) -> str:
         spread = figures.spread(measure, name)

@@ -13,7 +13,6 @@ from smoke.site import LeftOut, Reply, Site, Wrong, eventually
 REQUESTS_MAX = 200
 """Within them a limit of 60 a minute and key, or of 120 and address, must be met."""
 KEY = re.compile(r"\bsk-[0-9A-Za-z]{44}\b")
-MAIL = re.compile(r'href="(/local/mail/[^"]+)">[^<]*</a><br>\s*<small>to ([^<]*), ')
 QUESTION = "What is the capital of France? Answer in one word."
 NO_KEY = "no key to call with: set SMOKE_API_KEY"
 

@@ -1,5 +1,5 @@
 """What exists on the broker, as data: one exchange, and per consuming service a work queue, its retry
-ladder and its parking place (DESIGN section 6).
+ladder and its parking place.
 
 Everybody declares all of it on connecting (`declare_all`): an event published before its consumer was ever
 started then waits in that consumer's queue instead of being unroutable. Declaring again changes nothing;

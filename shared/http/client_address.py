@@ -1,7 +1,7 @@
 """Who is calling: the right-most X-Forwarded-For entry outside TRUSTED_PROXIES, else the peer.
 
 An entry that is no address is nobody's: taken for the proxy that passed it on, it would stand inside the
-operator's networks. uvicorn's proxy headers stay off; this is the only reading of the header (DESIGN section 3).
+operator's networks. uvicorn's proxy headers stay off; this is the only reading of the header.
 """
 
 from collections.abc import Iterable

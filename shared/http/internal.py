@@ -1,6 +1,6 @@
 """Calling another service over internal HTTP: a shared bearer secret, never routed by nginx, bounded waits.
 
-Only for what DESIGN section 2 lists: another service's present state on a page, refilling Redis,
+Only for what must be known at once: another service's present state, what Redis has to be refilled with,
 an admin action whose result must be visible at once. Everything else is an event.
 """
 

@@ -1,6 +1,6 @@
 """Lays the ledger beside the stand-in's own log, request by request, by account and prompt length.
 
-The rules are DESIGN's table of who pays; what is returned is each place where the two do not agree."""
+The rules are ARCHITECTURE.md's table of who pays; what is returned is each place where the two do not agree."""
 
 import time
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""Who is signed in, and by what: the cookie, the `?key=`, the Origin and the form token (DESIGN section 3)."""
+"""Who is signed in, and by what: the cookie, the `?key=`, the Origin and the form token."""
 
 from hashlib import sha256
 

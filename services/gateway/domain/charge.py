@@ -1,4 +1,4 @@
-"""Who pays for what: one decision for every way a request can end (DESIGN section 5)."""
+"""Who pays for what: one decision for every way a request can end (ARCHITECTURE.md, "Who pays")."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -1,4 +1,4 @@
-"""An account is deleted: it has nothing to spend any more; its anonymous rows stay (DESIGN section 7)."""
+"""An account is deleted: it has nothing to spend any more; its anonymous rows stay."""
 
 from datetime import datetime
 from uuid import UUID

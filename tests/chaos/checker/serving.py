@@ -1,6 +1,6 @@
 """What was generated, what was received, what was charged: request by request, by account and prompt length.
 
-The rules are DESIGN's table of who pays, without a clock: charged is never less than what the client received and
+The rules are ARCHITECTURE.md's table of who pays, without a clock: charged is never less than what the client received and
 never more than what was generated. What the stated bounds leave uncharged is counted apart."""
 
 from collections import Counter, defaultdict

@@ -14,7 +14,6 @@ from tests.chaos.reconcile import reconcile
 from tests.chaos.scene import Experiment, Scene
 
 PURCHASES = 10
-LATER_SECONDS = 2.0
 
 
 async def shop_unheard(scene: Scene) -> None:
