@@ -9,38 +9,31 @@ from deploy.database.bootstrap import url_of
 from deploy.local.secrets import ROLE_PASSWORDS
 
 EVERY_SERVICE = (
-    *("BASE_URL", "LOG_LEVEL", "TRUSTED_PROXIES", "INTERNAL_TOKEN", "REDIS_URL", "AMQP_URL"),
-    *(
-        "ACCOUNTS_URL",
-        "METERING_URL",
-        "BILLING_URL",
-        "NOTIFIER_URL",
-        "SITE_NAME",
-        "INFERENCE_*",
-        "TRIAL_*",
-        "LOCAL_FAKES",
-        "OTEL_*",
-        "PROMPTLY_VERSION",
-    ),
+    *("BASE_URL", "LOG_LEVEL", "TRUSTED_PROXIES", "INTERNAL_TOKEN", "AMQP_URL"),
+    *("OTEL_*", "PROMPTLY_VERSION"),
 )
 OWN = {
-    "gateway": ("KEY_PEPPER", "LLAMA_*", "UPSTREAM_*", "QUEUE_*", "*_COMPLETION_TOKENS", "CORS_*"),
+    "gateway": (
+        *("REDIS_URL", "ACCOUNTS_URL", "METERING_URL", "KEY_PEPPER"),
+        *("LLAMA_*", "UPSTREAM_*", "QUEUE_*", "*_COMPLETION_TOKENS", "INFERENCE_IP_*", "CORS_*"),
+    ),
     "accounts": (
-        "KEY_PEPPER",
-        "KEY_RECOVERY",
-        "EMAIL_DELIVERABILITY",
-        "SEALING_PUBLIC_KEY",
-        "REGISTRATION_*",
-        "ADMIN_*",
-        "GATEWAY_URL",
-        "DATABASE_URL",
+        *("DATABASE_URL", "REDIS_URL", "METERING_URL", "BILLING_URL", "NOTIFIER_URL", "GATEWAY_URL"),
+        *("KEY_PEPPER", "KEY_RECOVERY", "EMAIL_DELIVERABILITY", "SEALING_PUBLIC_KEY"),
+        *("REGISTRATION_*", "ADMIN_*", "TRIAL_TOKENS", "TRIAL_EXPIRY_DAYS"),
+        *("INFERENCE_USER_*", "INFERENCE_CONCURRENCY_*"),
     ),
     "metering": (
-        *("DATABASE_URL", "BALANCE_LOW_TOKENS", "USAGE_RETENTION_DAYS", "RECEIPT_SIGNING_KEY"),
-        *("AUDIT_*", "LLAMA_BASE_URL", "LLAMA_API_KEY"),  # the audit reads the model server's counters
+        *("DATABASE_URL", "REDIS_URL", "BALANCE_LOW_TOKENS", "TRIAL_ENDING_DAYS"),
+        *("USAGE_RETENTION_DAYS", "RECEIPT_SIGNING_KEY", "AUDIT_*"),
+        # what the audit asks, and the model server, whose counters it reads
+        *("ACCOUNTS_URL", "BILLING_URL", "LLAMA_BASE_URL", "LLAMA_API_KEY"),
     ),
-    "billing": ("STRIPE_*", "BTCPAY_*", "ADMIN_ALLOWED_CIDRS", "DATABASE_URL"),
-    "notifier": ("SEALING_PRIVATE_KEY", "SMTP_*", "MAIL_DIR", "DATABASE_URL"),
+    "billing": (
+        *("DATABASE_URL", "ACCOUNTS_URL", "METERING_URL", "ADMIN_ALLOWED_CIDRS"),
+        *("STRIPE_*", "BTCPAY_*", "LOCAL_FAKES"),
+    ),
+    "notifier": ("DATABASE_URL", "SEALING_PRIVATE_KEY", "SITE_NAME", "SMTP_*", "MAIL_DIR"),
 }
 """Name patterns. The data of people and money stay apart by this table as much as by database roles."""
 

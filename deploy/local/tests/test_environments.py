@@ -61,6 +61,14 @@ def test_every_setting_of_a_service_is_in_the_template_and_reaches_it(service: s
     assert wanted - {"LISTEN_HOST", "LISTEN_PORT"} <= told.keys()
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_is_told_what_only_others_read(service: str) -> None:
+    every = set().union(*(_settings_of(each) for each in SERVICES))
+    passwords = {f"{name}_PASSWORD": "x" for name in ("ACCOUNTS", "METERING", "BILLING", "NOTIFIER")}
+    told = environment_of(service, {**dict.fromkeys(every, "x"), **passwords}, BACKING)
+    assert told.keys() - _settings_of(service) == set()
+
+
 def _settings_of(service: str) -> set[str]:
     module = importlib.import_module(f"services.{service}.settings")
     classes = [
