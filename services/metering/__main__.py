@@ -7,7 +7,7 @@ import sys
 
 from services.metering.app import MIGRATIONS, SERVICE, audit_sources, build_app
 from services.metering.entrypoints.audit import audit
-from services.metering.settings import Settings
+from services.metering.settings import MeteringSettings
 from services.metering.use_cases.audit.run_audit import Patience
 from shared import logging
 from shared.process import main
@@ -22,6 +22,6 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["audit"]:
             logging.configure(SERVICE, "critical")
-            sys.exit(asyncio.run(audit(audit_sources(load(Settings)), Patience())))
+            sys.exit(asyncio.run(audit(audit_sources(load(MeteringSettings)), Patience())))
         case _:
-            main(SERVICE, Settings, build_app, MIGRATIONS)
+            main(SERVICE, MeteringSettings, build_app, MIGRATIONS)

@@ -17,7 +17,7 @@ from services.metering.entrypoints.ledger_routes import ledger_routes
 from services.metering.entrypoints.routes import internal_routes
 from services.metering.entrypoints.schedules import Schedule
 from services.metering.entrypoints.usage_routes import usage_routes
-from services.metering.settings import Settings
+from services.metering.settings import MeteringSettings
 from services.metering.use_cases import measure
 from services.metering.use_cases.adjust_balance import give_up_stuck_lowerings
 from services.metering.use_cases.announce_balances import announce_balances
@@ -65,7 +65,7 @@ AUDIT_IS_DUE_EVERY_SECONDS = 30.0
 """How often it is looked whether an audit is due, and what the last one said."""
 
 
-def build_app(settings: Settings) -> FastAPI:
+def build_app(settings: MeteringSettings) -> FastAPI:
     readiness = Readiness()
 
     @asynccontextmanager
@@ -106,7 +106,7 @@ def build_app(settings: Settings) -> FastAPI:
 
 
 @asynccontextmanager
-async def audit_sources(settings: Settings) -> AsyncIterator[Sources]:
+async def audit_sources(settings: MeteringSettings) -> AsyncIterator[Sources]:
     """For an audit by a process of its own. Raises SchemaMismatch."""
     async with AsyncExitStack() as stack:
         pool = await postgres.open_pool(settings.database_url, service=f"{SERVICE}-audit")
@@ -117,7 +117,7 @@ async def audit_sources(settings: Settings) -> AsyncIterator[Sources]:
         yield await _sources(stack, settings, pool, redis)
 
 
-async def _sources(stack: AsyncExitStack, settings: Settings, pool: Pool, redis: Redis) -> Sources:
+async def _sources(stack: AsyncExitStack, settings: MeteringSettings, pool: Pool, redis: Redis) -> Sources:
     accounts, billing = [
         await stack.enter_async_context(InternalClient(url, settings.internal_token))
         for url in (settings.accounts_url, settings.billing_url)
@@ -133,7 +133,9 @@ async def _sources(stack: AsyncExitStack, settings: Settings, pool: Pool, redis:
     )
 
 
-async def _audit_schedule(stack: AsyncExitStack, settings: Settings, pool: Pool, redis: Redis) -> Schedule:
+async def _audit_schedule(
+    stack: AsyncExitStack, settings: MeteringSettings, pool: Pool, redis: Redis
+) -> Schedule:
     every = timedelta(seconds=settings.audit_every_seconds)
     sources = await _sources(stack, settings, pool, redis)
     audit = ScheduledAudit(sources, every=every, started_at=utc_now())
@@ -143,7 +145,7 @@ async def _audit_schedule(stack: AsyncExitStack, settings: Settings, pool: Pool,
 
 def _start(
     background: Background,
-    settings: Settings,
+    settings: MeteringSettings,
     pool: Pool,
     redis: Redis,
     consuming: bus.Connection,
@@ -179,7 +181,7 @@ def _mirror(pool: Pool, redis: Redis) -> Schedule:
     )
 
 
-def _changes_by_themselves(settings: Settings, pool: Pool, redis: Redis) -> list[Schedule]:
+def _changes_by_themselves(settings: MeteringSettings, pool: Pool, redis: Redis) -> list[Schedule]:
     """What the ledger does because of time, or once nobody is in the way any more."""
 
     async def collect() -> None:
@@ -210,6 +212,6 @@ async def _keep_house(pool: Pool, retention: timedelta) -> None:
     await keep_house(pool, utc_now(), retention=retention)
 
 
-def _signing_key(settings: Settings) -> SigningKey | None:
+def _signing_key(settings: MeteringSettings) -> SigningKey | None:
     seed = settings.receipt_signing_key
     return None if seed is None else SigningKey(seed.get_secret_value())

@@ -20,7 +20,7 @@ RETENTION_DAYS_MIN = 90
 """The database drops nothing younger, whatever it is asked (drop_old_usage)."""
 
 
-class Settings(ServiceSettings):
+class MeteringSettings(ServiceSettings):
     """Without `receipt_signing_key` receipts are not signed. The last five are for the audit."""
 
     database_url: PostgresUrl

@@ -12,7 +12,7 @@ from deploy.local.settings import ROOT
 from services.accounts.settings import AccountsSettings
 from services.billing.settings import BillingSettings
 from services.gateway.settings import GatewaySettings
-from services.metering.settings import Settings as MeteringSettings
+from services.metering.settings import MeteringSettings
 from services.notifier.settings import NotifierSettings
 from tests.compose.reading import (
     PARTS,

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 
 from deploy.database.operator_schema import put_operator_schema
 from services.metering.app import build_app
-from services.metering.settings import Settings
+from services.metering.settings import MeteringSettings
 from shared.admission.desk import AdmissionDesk
 from shared.ids import AccountId
 from tests.support.eventually import eventually
@@ -45,7 +45,7 @@ async def gateway(
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("AMQP_URL", amqp_url)
     monkeypatch.setenv("INTERNAL_TOKEN", "an-internal-token")
-    app = build_app(Settings())
+    app = build_app(MeteringSettings())
     async with app.router.lifespan_context(app):
         await eventually(partial(shows, redis, 0))
         yield connection

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.metering.app import build_app
-from services.metering.settings import Settings
+from services.metering.settings import MeteringSettings
 from services.metering.tests.building import Books, record_for
 from services.metering.tests.gateway import Gateway, end_the_wait
 from shared.admission.mirror import WAIT_BEFORE_OPENING_MS
@@ -29,7 +29,7 @@ TOKEN = "an-internal-token"
 @pytest.fixture
 def settings(
     schema: ServiceDatabase, redis_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Settings:
+) -> MeteringSettings:
     environment = {
         "DATABASE_URL": schema.url,
         "REDIS_URL": redis_url,
@@ -38,11 +38,11 @@ def settings(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    return Settings()
+    return MeteringSettings()
 
 
 @pytest.fixture
-async def metering(settings: Settings, redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
+async def metering(settings: MeteringSettings, redis: Redis) -> AsyncIterator[httpx.AsyncClient]:
     """The service, running, and a client that knows the internal token."""
     app = build_app(settings)
     async with (
@@ -66,7 +66,7 @@ async def test_it_is_ready_when_its_three_servers_answer(metering: httpx.AsyncCl
     assert (await metering.get("/ready")).json() == {"status": "ready"}
 
 
-async def test_no_internal_route_answers_without_the_token(settings: Settings) -> None:
+async def test_no_internal_route_answers_without_the_token(settings: MeteringSettings) -> None:
     """Whichever there are: a new one is among them."""
     app = build_app(settings)
     async with (
@@ -186,7 +186,7 @@ async def test_what_another_replica_left_unmirrored_is_mirrored_within_seconds(
 
 
 async def test_it_refuses_a_schema_from_which_a_later_version_took_something(
-    settings: Settings, books: Books, schema: ServiceDatabase
+    settings: MeteringSettings, books: Books, schema: ServiceDatabase
 ) -> None:
     owner = await asyncpg.connect(schema.owner_url)
     try:

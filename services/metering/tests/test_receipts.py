@@ -14,7 +14,7 @@ import pytest
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from services.metering.settings import Settings
+from services.metering.settings import MeteringSettings
 from services.metering.tests.asking import asking
 from services.metering.tests.building import Books, record_for
 from shared.postgres import Pool
@@ -118,7 +118,7 @@ def test_a_key_that_is_none_stops_the_start(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RECEIPT_SIGNING_KEY", seed)
     with pytest.raises(SystemExit):
-        load(Settings)
+        load(MeteringSettings)
     told = capsys.readouterr().err
     assert told.startswith("RECEIPT_SIGNING_KEY is wrong")
     assert seed not in told
