@@ -15,6 +15,16 @@ POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Intern
 """What a database that is down, or a statement that lost a race, looks like. InternalClientError: an ordered shutdown
 says goodbye on an idle connection, and a statement begins before the connection is closed."""
 
+DATABASE_DOWN = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+"""For a page: what passes by itself once PostgreSQL is back, and is no defect of a statement."""
+
 if TYPE_CHECKING:  # generic only in the stubs
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = (

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import asyncpg
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from starlette.routing import Route
@@ -71,14 +70,6 @@ from shared.postgres import Pool
 
 SERVICE = "accounts"
 MIGRATIONS = Path(__file__).parent / "migrations"
-DATABASE_DOWN = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +104,7 @@ def build_app(settings: AccountsSettings) -> FastAPI:
 
     app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
     app.mount("/static", StaticFiles(directory=STATIC_FOLDER))
-    show_errors_as_pages(app, pages, dependency_down=DATABASE_DOWN)
+    show_errors_as_pages(app, pages, dependency_down=postgres.DATABASE_DOWN)
     return app
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 from fastapi import FastAPI
 
 from services.billing.adapters.accounts_http import Accounts
@@ -58,14 +57,6 @@ ORDERS_EVERY_SECONDS = 2.0
 UNDELIVERED_EVERY_SECONDS = 300.0
 LEDGER_EVERY_SECONDS = 60.0
 STRIPE_PAGES = "https://checkout.stripe.com"
-DATABASE_DOWN = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 
 def build_app(settings: BillingSettings) -> FastAPI:
@@ -86,7 +77,7 @@ def build_app(settings: BillingSettings) -> FastAPI:
 
     app = create_app(SERVICE, lifespan=lifespan, readiness=readiness)
     app.add_exception_handler(PromptlyError, answers.error)
-    for error_class in DATABASE_DOWN:
+    for error_class in postgres.DATABASE_DOWN:
         app.add_exception_handler(error_class, answers.unavailable)
     app.include_router(packs.packs_router(answers))
     return app

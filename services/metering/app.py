@@ -13,8 +13,8 @@ from services.metering.adapters.signing_key_nacl import SigningKey
 from services.metering.entrypoints.account_routes import account_routes
 from services.metering.entrypoints.changes import changes_routes
 from services.metering.entrypoints.events import event_handler
+from services.metering.entrypoints.internal import internal_routes
 from services.metering.entrypoints.ledger_routes import ledger_routes
-from services.metering.entrypoints.routes import internal_routes
 from services.metering.entrypoints.schedules import Schedule
 from services.metering.entrypoints.usage_routes import usage_routes
 from services.metering.settings import MeteringSettings

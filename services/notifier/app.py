@@ -18,7 +18,7 @@ from services.notifier.domain.letter import parse_sender
 from services.notifier.entrypoints.deliveries import Deliveries
 from services.notifier.entrypoints.events import Events
 from services.notifier.entrypoints.housekeeping import keep_house
-from services.notifier.entrypoints.routes import internal_routes
+from services.notifier.entrypoints.internal import internal_routes
 from services.notifier.settings import NotifierSettings
 from services.notifier.use_cases import measure
 from services.notifier.use_cases.deliver_mail import Letterhead, MailDelivery, Mailer
