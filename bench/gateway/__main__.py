@@ -66,7 +66,7 @@ def main() -> None:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.gateway", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes, for a look while one works")
+    parser.add_argument("--quick", action="store_true", help="four minutes, for a look while one works")
     parser.add_argument("--peers", type=_peers, default=[], help=f"of {', '.join(PEERS)}, comma-separated")
     parser.add_argument("--only", type=_measures, default=list(MEASURES), help=f"of {', '.join(MEASURES)}")
     parser.add_argument("--update-docs", action="store_true", help="write the tables into docs/benchmarks.md")

@@ -1,4 +1,4 @@
-"""python -m deploy.local run|up|down|status|logs|dev|key|mail-test|parked|replay|audit|reconcile: the system without containers (see the Makefile)."""
+"""python -m deploy.local run|up|down|status|logs|dev|env|key|mail-test|parked|replay|audit|reconcile: the system without containers (see the Makefile)."""
 
 import errno
 import os

@@ -1,6 +1,6 @@
 """The list of users: searched and counted here, ranked and valued by the ledger, a page at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from services.accounts.adapters import users_postgres as users
@@ -109,7 +109,7 @@ def _ordered(matches: Sequence[Match], query: UserQuery) -> list[Match]:
     return list(matches if query.descending else reversed(matches))
 
 
-def _worth(sort_by: SortBy):  # type: ignore[no-untyped-def]
+def _worth(sort_by: SortBy) -> Callable[[UserRow], int]:
     if sort_by is SortBy.BALANCE:
         return lambda row: row.balance.available if row.balance else -1
     return lambda row: row.tokens_used or 0
