@@ -22,7 +22,7 @@ run: ## start everything in the foreground; Ctrl-C stops it
 	@$(INSTALL) run
 	@$(LOCAL) run
 
-up: ## start everything in the background; STACK=compose: in containers (as down, status, key, logs, ...)
+up: ## start everything in the background; STACK=compose: in containers (as down, status, key, logs, audit, ...)
 	@$(INSTALL) $(if $(filter compose,$(STACK)),compose,run)
 	@$(LOCAL) up
 

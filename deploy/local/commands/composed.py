@@ -15,7 +15,9 @@ from deploy.local.progress import Progress
 from deploy.local.settings import LocalSettings
 
 COMPOSE = ("docker", "compose")
-COMMANDS = frozenset({"up", "down", "status", "key"})
+INSIDE = {"audit": "metering", "reconcile": "billing", "mail-test": "notifier"}
+"""Which service does it, in a process of its own in that service's container."""
+COMMANDS = frozenset({"up", "down", "status", "key", *INSIDE})
 READY_WITHIN_SECONDS = 180.0
 POLL_SECONDS = 0.5
 MAILS = "notifier:/mails"
@@ -41,6 +43,9 @@ def composed(settings: LocalSettings, command: str, *arguments: str) -> int:
             )
         case "key", (email,):
             return _key(settings, email)
+        case _ if service := INSIDE.get(command):
+            module = f"services.{service}"
+            return _compose(settings, "exec", "-T", service, "python3", "-m", module, command, *arguments)
     raise LocalFailure(f"STACK=compose knows {', '.join(sorted(COMMANDS))}.")
 
 
