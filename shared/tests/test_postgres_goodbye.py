@@ -22,23 +22,22 @@ async def late_goodbye(url: str, has_left: asyncio.Event) -> AsyncIterator[str]:
         while data := await reader.read(65536):
             writer.write(data)
 
-    served = asyncio.Event()
+    transports: list[asyncio.WriteTransport] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         from_server, to_server = await asyncio.open_connection(target.hostname, target.port)
+        transports.extend((to_server.transport, writer.transport))
         asking = asyncio.create_task(carry(reader, to_server))
         await carry(from_server, writer)
         has_left.set()
         await asking
-        to_server.transport.abort()
-        writer.transport.abort()
-        served.set()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         credentials = target.netloc.rpartition("@")[0]
         yield urlunsplit(target._replace(netloc=f"{credentials}@127.0.0.1:{port}"))
-        await served.wait()
+        for transport in transports:
+            transport.abort()
 
 
 async def test_a_statement_that_begins_after_the_servers_goodbye_fails_as_an_outage(

@@ -46,9 +46,13 @@ async def scene(database: DatabaseFactory, redis_url: str, amqp_url: str) -> Asy
     async with answering(Neighbours()) as neighbours:
         urls = dict.fromkeys(("metering_url", "billing_url", "notifier_url", "gateway_url"), neighbours.url)
         chosen = settings(schema.url, redis_url, amqp_url, base_url=f"http://127.0.0.1:{port}", **urls)
-        async with pages_at(port, chosen) as url, httpx.AsyncClient(base_url=url) as client:
+        async with (
+            pages_at(port, chosen) as url,
+            httpx.AsyncClient(base_url=url) as client,
+            Redis.from_url(redis_url) as redis,
+        ):
             looks = await asyncpg.connect(schema.url)
-            yield Scene(url, Accounts(client, looks, Redis.from_url(redis_url)), neighbours)
+            yield Scene(url, Accounts(client, looks, redis), neighbours)
             await looks.close()
 
 

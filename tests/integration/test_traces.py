@@ -100,10 +100,11 @@ async def test_one_trace_follows_a_page_to_the_services_that_it_asks(
     await person.register()
     request_id = (await person.dashboard()).headers["x-request-id"]
 
-    async def metering_has_told() -> bool:
-        return "metering" in {span.service for span in collector.of_request(request_id)}
+    async def both_have_told() -> bool:
+        told = collector.of_request(request_id)
+        return {"metering"} < {span.service for span in told} and "GET /dashboard" in {s.name for s in told}
 
-    await eventually(metering_has_told, within_seconds=10)
+    await eventually(both_have_told, within_seconds=10)
     told = collector.of_request(request_id)
     [page] = [span for span in told if span.name == "GET /dashboard"]
     calls = {span.span_id for span in told if (span.service, span.parent_id) == ("accounts", page.span_id)}
