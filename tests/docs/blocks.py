@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """`line` is that of its opening fence, counted from 1."""
+    """`reason` is empty where one is given in other words than these: it must not be run for that. `line` is that of its opening fence, counted from 1."""
 
     document: Path
     line: int
@@ -41,7 +41,7 @@ class Block:
     @property
     def kind(self) -> Kind:
         if self.reason is not None:
-            return Kind.EXCUSED
+            return Kind.EXCUSED if self.reason else Kind.UNKNOWN
         if self.language in RUNNABLE:
             return Kind.RUN
         if self.language in PARSED:
@@ -76,8 +76,10 @@ def _blocks(document: Path, text: str) -> Iterator[Block]:
 
 def _reason_above(lines: list[str], start: int) -> str | None:
     above = next((line.strip() for line in reversed(lines[:start]) if line.strip()), "")
+    if not above.startswith("<sub>"):
+        return None
     found = REASON.match(above)
-    return found["reason"] if found else None
+    return found["reason"] if found else ""
 
 
 def _tokens(text: str) -> list[Token]:

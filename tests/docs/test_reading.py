@@ -39,6 +39,12 @@ def test_a_reason_stands_right_above_its_block(tmp_path: Path) -> None:
     assert [block.kind for block in blocks_of(document)] == [Kind.EXCUSED, Kind.RUN]
 
 
+def test_a_reason_in_other_words_is_none_and_its_block_is_not_run(tmp_path: Path) -> None:
+    document = tmp_path / "DOC.md"
+    document.write_text("<sub>Not run on this page: it costs money.</sub>\n\n```sh\nx\n```\n")
+    assert [block.kind for block in blocks_of(document)] == [Kind.UNKNOWN]
+
+
 def test_a_block_without_a_language_is_unknown(tmp_path: Path) -> None:
     document = tmp_path / "DOC.md"
     document.write_text("```\nx\n```\n")
