@@ -154,7 +154,7 @@ def test_answers_that_wait_for_this_process_are_not_late(redis_url: str) -> None
             await echo(client.line, "open")
             asking = asyncio.create_task(client.line.ask(PACKED(("BLPOP", "nothing", 0.2)), 1))
             await asyncio.sleep(0.05)  # asked, and not answered yet
-            time.sleep(TIMEOUT_SECONDS)
+            time.sleep(TIMEOUT_SECONDS)  # noqa: ASYNC251 that is the point
             return await asking
 
     assert uvloop.run(ask_and_be_stopped()) == [None]
