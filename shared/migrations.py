@@ -35,6 +35,10 @@ class SchemaMismatch(PartMissing):
     part = "schema"
 
 
+class MigrationFailed(Exception):
+    """PostgreSQL refused what a file says; nothing of that file is done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     name: str
@@ -70,7 +74,8 @@ def list_migrations(folder: Path) -> list[Migration]:
 
 
 async def migrate(dsn: str, folder: Path) -> list[str]:
-    """Apply what is missing, as the owner role; the names applied. Raises SchemaMismatch."""
+    """Apply what is missing, as the owner role; the names applied. Raises SchemaMismatch, MigrationFailed, and
+    asyncpg's own of a database that cannot be reached."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'")
@@ -129,6 +134,8 @@ async def _apply_patiently(connection: Connection, migration: Migration) -> None
             return await _apply(connection, migration)
         except asyncpg.LockNotAvailableError:
             await asyncio.sleep(PAUSE_SECONDS)
+        except asyncpg.PostgresError as error:
+            raise MigrationFailed(f"{migration.name} failed: {error}") from error
     raise SchemaMismatch(
         f"{migration.name} needs a table that is in use, by a backup maybe: run it again later"
     )

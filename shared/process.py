@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import structlog
 import uvicorn
@@ -112,15 +112,15 @@ def _traced(service: str, settings: ServiceSettings) -> Iterator[None]:
 
 
 def _migrate(service: str, folder: Path) -> None:
-    from shared.migrations import SchemaMismatch, migrate  # asyncpg: absent where a service has no schema
+    from shared.migrations import MigrationFailed, SchemaMismatch, migrate  # asyncpg: absent without a schema
+    from shared.postgres import POSTGRES_ERRORS
 
     logging.configure(service)
     dsn = load(MigrationSettings).migration_database_url
     try:
         applied = asyncio.run(migrate(dsn, folder))
-    except (SchemaMismatch, OSError) as error:
-        sys.stderr.write(f"{service}: {error}\n")
-        raise SystemExit(1) from error
+    except (SchemaMismatch, MigrationFailed, *POSTGRES_ERRORS) as error:
+        _fail(service, error)
     log.info("migrations_applied", names=applied)
 
 
@@ -131,6 +131,11 @@ def _replay(service: str) -> None:
     try:
         events = asyncio.run(publish_again(load(ReplaySettings).database_url))
     except POSTGRES_ERRORS as error:
-        sys.stderr.write(f"{service}: {error}\n")
-        raise SystemExit(1) from error
+        _fail(service, error)
     sys.stdout.write(f"{events} events are published again\n")
+
+
+def _fail(service: str, error: Exception) -> NoReturn:
+    """What is late says nothing by itself."""
+    sys.stderr.write(f"{service}: {str(error) or type(error).__name__}\n")
+    raise SystemExit(1) from error

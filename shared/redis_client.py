@@ -7,7 +7,7 @@ A lost reply may hide a script that ran; whoever called repeats with the same re
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection
@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from shared.redis_line import RedisLine
+from shared.redis_line import PACKED, RedisLine
 
 TIMEOUT_SECONDS = 1.0
 CONNECTIONS_MAX = 64
@@ -80,6 +80,21 @@ def open_redis(url: str) -> RedisWithLine:
     client = RedisWithLine(connection_pool=pool)
     client.auto_close_connection_pool = True
     return client
+
+
+async def ask_all(redis: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Several commands in one round trip, on the line where there is one. Raises the first that Redis refuses."""
+    if isinstance(redis, RedisWithLine):
+        answers = await redis.line.ask(b"".join(map(PACKED, commands)), len(commands))
+    else:
+        async with redis.pipeline(transaction=False) as pipeline:
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers = await pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def _tls_of(connection_class: type, place: dict[str, Any]) -> ssl.SSLContext | None:

@@ -7,7 +7,7 @@ wait hear so (it may have done what it was asked), and the next caller opens ano
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 import hiredis
@@ -126,21 +126,25 @@ class RedisLine:
         self._wire: _Wire | None = None
         self._opening: asyncio.Task[_Wire] | None = None
 
-    async def ask(self, commands: bytes, expected: int) -> list[Any]:
+    def ask(self, commands: bytes, expected: int) -> Awaitable[list[Any]]:
         """The answers to that many packed commands; what Redis refuses is an exception among them. Raises redis
         errors when it does not answer."""
-        if not expected:  # Redis would answer nothing, and everybody behind would wait for that
-            return []
         wire = self._wire
-        if wire is None or wire.is_lost:
-            wire = await self._open_once()
-        return await wire.ask(commands, expected)
+        if wire is None or wire.is_lost or not expected:
+            return self._open_and_ask(commands, expected)
+        return wire.ask(commands, expected)
 
     def close(self) -> None:
         if self._opening is not None:
             self._opening.cancel()
         if self._wire is not None:
             self._wire.end(RedisConnectionError(BROKE))
+
+    async def _open_and_ask(self, commands: bytes, expected: int) -> list[Any]:
+        if not expected:  # Redis would answer nothing, and everybody behind would wait for that
+            return []
+        wire = await self._open_once()
+        return await wire.ask(commands, expected)
 
     async def _open_once(self) -> _Wire:
         """For all who ask meanwhile; one who leaves does not end it."""

@@ -10,7 +10,7 @@ from deploy.database.bootstrap import SERVICES, bootstrap, url_of
 from deploy.database.operator_schema import drop_operator_schema, put_operator_schema
 from deploy.local.failures import LocalFailure
 from deploy.local.secrets import ROLE_PASSWORDS
-from shared.migrations import SchemaMismatch, migrate
+from shared.migrations import MigrationFailed, SchemaMismatch, migrate
 
 
 def prepare_databases(root: Path, superuser_url: str, secrets: Mapping[str, str]) -> dict[str, list[str]]:
@@ -23,7 +23,7 @@ def prepare_databases(root: Path, superuser_url: str, secrets: Mapping[str, str]
             f"The database does not fit this code ({error}): go back to the code that made it, "
             "or start with an empty one in another LOCAL_DIR."
         ) from error
-    except (asyncpg.PostgresError, OSError) as error:
+    except (MigrationFailed, asyncpg.PostgresError, OSError) as error:
         raise LocalFailure(f"PostgreSQL refused the preparation of the databases: {error}.") from error
 
 

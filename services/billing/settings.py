@@ -1,4 +1,4 @@
-"""What billing reads from the environment. The providers' settings may be empty."""
+"""What billing reads from the environment. A provider has all of its settings, or none."""
 
 from ipaddress import ip_network
 from typing import Self
@@ -18,6 +18,16 @@ from shared.setting_values import (
 from shared.settings import ServiceSettings
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+NEEDED = {
+    Method.STRIPE: ("stripe_secret_key", "stripe_webhook_secret"),
+    Method.BTCPAY: (
+        "btcpay_url",
+        "btcpay_public_url",
+        "btcpay_api_key",
+        "btcpay_store_id",
+        "btcpay_webhook_secret",
+    ),
+}
 
 
 class BillingSettings(ServiceSettings):
@@ -47,22 +57,27 @@ class BillingSettings(ServiceSettings):
     @property
     def configured(self) -> frozenset[Method]:
         """The methods of which every setting is given."""
-        settings_of = {
-            Method.STRIPE: (self.stripe_secret_key, self.stripe_webhook_secret),
-            Method.BTCPAY: (
-                self.btcpay_url,
-                self.btcpay_public_url,
-                self.btcpay_api_key,
-                self.btcpay_store_id,
-                self.btcpay_webhook_secret,
-            ),
-        }
-        return frozenset(method for method, values in settings_of.items() if all(map(len, values)))
+        return frozenset(method for method in NEEDED if not self._missing(method))
 
     @property
     def webhook_secrets(self) -> dict[Method, OthersSecrets]:
         secrets = {Method.STRIPE: self.stripe_webhook_secret, Method.BTCPAY: self.btcpay_webhook_secret}
         return {method: secrets[method] for method in self.configured}
+
+    def _missing(self, method: Method) -> list[str]:
+        return [name for name in NEEDED[method] if not getattr(self, name)]
+
+    @model_validator(mode="after")
+    def _each_provider_whole_or_not_at_all(self) -> Self:
+        """Half of one would be an operator who waits for buttons that never come."""
+        for method, names in NEEDED.items():
+            if 0 < len(missing := self._missing(method)) < len(names):
+                given = next(name for name in names if name not in missing)
+                wanted = " and ".join(name.upper() for name in missing)
+                raise ValueError(
+                    f"{wanted} must be set where {given.upper()} is: a provider needs all of its settings, or none"
+                )
+        return self
 
     @model_validator(mode="after")
     def _fakes_stay_at_home(self) -> Self:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from redis.asyncio import Redis
 
-from shared.admission.keys import AccountKeys
+from shared.admission.keys import keys_of
 from shared.admission.lua import Call, run
 from shared.contracts.gateway import REVISION_SERVED
 from shared.ids import AccountId, RequestId
@@ -30,6 +30,6 @@ async def confirmed_by_the_ledger(
 
 
 def _call(account_id: AccountId, request_ids: list[RequestId]) -> Call:
-    names = AccountKeys(account_id)
+    names = keys_of(account_id)
     keys = [names.journal, *map(names.done, request_ids)]
     return Call("confirmed", keys, [REVISION_SERVED, *request_ids])

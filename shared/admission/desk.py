@@ -26,7 +26,7 @@ from shared.admission.decisions import (
     Unknown,
 )
 from shared.admission.keys import ip_window_of, keys_of
-from shared.admission.lua import Call, run
+from shared.admission.lua import Call, scripts_of
 from shared.admission.replies import (
     authentication_of,
     decision_of,
@@ -49,13 +49,13 @@ class AdmissionDesk:
     """`window_ms` is the length of the rate limits' window."""
 
     def __init__(self, redis: Redis, *, window_ms: int = WINDOW_MS) -> None:
-        self._redis = redis
+        self._run = scripts_of(redis).run
         self._window_ms = window_ms
 
     async def admit(self, request: HoldRequest, *, ip_subject: str, ip_limit: int) -> Decision:
         """The address's limit and the admission in one round trip; the address refuses first."""
-        ip_reply, reply = await run(
-            self._redis, self._ip_call(request.request_id, ip_subject, ip_limit), self._admit_call(request)
+        ip_reply, reply = await self._run(
+            self._ip_call(request.request_id, ip_subject, ip_limit), self._admit_call(request)
         )
         decision = decision_of(reply, request.account_id)
         refused = ip_refusal_of(ip_reply)
@@ -67,14 +67,14 @@ class AdmissionDesk:
 
     async def admit_again(self, request: HoldRequest) -> Decision:
         """After a refill, an exact count, or a wait: the address has been counted already."""
-        [reply] = await run(self._redis, self._admit_call(request))
+        [reply] = await self._run(self._admit_call(request))
         return decision_of(reply, request.account_id)
 
     async def admit_address(
         self, request_id: RequestId, *, ip_subject: str, ip_limit: int
     ) -> RateState | Refused:
         """All that a request without a well-formed key sees: the rate of its address."""
-        [reply] = await run(self._redis, self._ip_call(request_id, ip_subject, ip_limit))
+        [reply] = await self._run(self._ip_call(request_id, ip_subject, ip_limit))
         return ip_refusal_of(reply) or ip_rate_of(reply)
 
     async def look(
@@ -90,8 +90,7 @@ class AdmissionDesk:
         the address's where the key is not known."""
         names = keys_of(account_id)
         keys = [names.key(digest), names.rate(digest)]
-        ip_reply, reply = await run(
-            self._redis,
+        ip_reply, reply = await self._run(
             self._ip_call(request_id, ip_subject, ip_limit),
             Call("look", keys, [account_id, request_id, self._window_ms]),
         )
@@ -107,8 +106,7 @@ class AdmissionDesk:
         ip_limit: int,
     ) -> Authenticated | Refused | Unknown:
         """Key and limits without a hold, for what costs no tokens. Counts as a request of the key."""
-        ip_reply, reply = await run(
-            self._redis,
+        ip_reply, reply = await self._run(
             self._ip_call(request_id, ip_subject, ip_limit),
             self._authenticate_call(request_id, digest, account_id),
         )
@@ -129,32 +127,32 @@ class AdmissionDesk:
         """
         if record.tokens > tokens_held:
             raise ValueError(f"{record.tokens} tokens charged, {tokens_held} held")
-        [tokens] = await run(self._redis, _settle_call(account_id, record))
+        [tokens] = await self._run(_settle_call(account_id, record))
         return AlreadySettled() if tokens is None else Settled(tokens)
 
     async def settle_again(self, records: Sequence[UsageRecord]) -> None:
         """What was settled before, for a Redis that may have lost it. One round trip; what it knows stays."""
-        await run(self._redis, *(_settle_call(AccountId(record.account_id), record) for record in records))
+        await self._run(*(_settle_call(AccountId(record.account_id), record) for record in records))
 
     async def release(self, account_id: AccountId, request_id: RequestId) -> None:
         """Ends a hold with no charge and no usage record. The request still counts for the rate."""
-        await run(self._redis, _release_call(account_id, request_id))
+        await self._run(_release_call(account_id, request_id))
 
     async def release_refused(self, account_id: AccountId, request_id: RequestId, digest: KeyDigest) -> None:
         """Like `release`, and gives back the request's place in the rate window."""
         names = keys_of(account_id)
-        await run(self._redis, _release_call(account_id, request_id, names.rate(digest)))
+        await self._run(_release_call(account_id, request_id, names.rate(digest)))
 
     async def checkpoint(self, entries: Sequence[Checkpoint]) -> CheckpointReply:
         """Heartbeats and counts of all open requests at once. Brings back the holds that Redis has lost, as
         long as their account is not open again."""
         calls = list(checkpoint_calls(entries))
-        replies = await run(self._redis, *calls) if calls else []
+        replies = await self._run(*calls) if calls else []
         return checkpoint_reply(calls, replies)
 
     async def balance(self, account_id: AccountId) -> BalanceView | None:
         """None when Redis does not know the account (any more), or it is closed after a loss."""
-        [reply] = await run(self._redis, Call("balance", [keys_of(account_id).account]))
+        [reply] = await self._run(Call("balance", [keys_of(account_id).account]))
         if reply is None:
             return None
         now_ms, flat = reply

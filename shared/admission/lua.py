@@ -6,7 +6,7 @@ on the one after it. That NOSCRIPT is where the new epoch is read. No time is sp
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
@@ -39,6 +39,7 @@ class Scripts:
 
     def __init__(self, redis: Redis, folder: Path = SCRIPTS_FOLDER) -> None:
         self._redis: Redis = proxy(redis)
+        self._line = redis.line if isinstance(redis, RedisWithLine) else None
         self._sources = dict(_read_sources(folder))
         self._hashes: dict[str, str] = {}
         self._loads = 0
@@ -59,17 +60,21 @@ class Scripts:
         if not self._hashes:
             await self._load_after(loads)
         replies = await self._send(calls)
+        if NoScriptError not in map(type, replies):
+            return replies
         unknown = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-        if unknown:
-            await self._load_after(loads)
-            again = await self._send([calls[at] for at in unknown])
-            for at, reply in zip(unknown, again, strict=True):
-                replies[at] = reply
+        await self._load_after(loads)
+        again = await self._send([calls[at] for at in unknown])
+        for at, reply in zip(unknown, again, strict=True):
+            replies[at] = reply
         return replies
 
-    async def _send(self, calls: Sequence[Call]) -> list[Any]:
-        if isinstance(self._redis, RedisWithLine):
-            return await self._redis.line.ask(b"".join(map(self._packed, calls)), len(calls))
+    def _send(self, calls: Sequence[Call]) -> Awaitable[list[Any]]:
+        if self._line is None:
+            return self._pipeline(calls)
+        return self._line.ask(b"".join(map(self._packed, calls)), len(calls))
+
+    async def _pipeline(self, calls: Sequence[Call]) -> list[Any]:
         async with self._redis.pipeline(transaction=False) as pipeline:
             for call in calls:
                 pipeline.evalsha(self._hashes[call.script], len(call.keys), *call.keys, *call.args)
@@ -105,12 +110,12 @@ class Scripts:
 _scripts: WeakKeyDictionary[Redis, Scripts] = WeakKeyDictionary()
 
 
-async def run(redis: Redis, *calls: Call) -> list[Any]:
-    return await scripts_of(redis).run(*calls)
+def run(redis: Redis, *calls: Call) -> Awaitable[list[Any]]:
+    return scripts_of(redis).run(*calls)
 
 
-async def run_each(redis: Redis, *calls: Call) -> list[Any]:
-    return await scripts_of(redis).run_each(*calls)
+def run_each(redis: Redis, *calls: Call) -> Awaitable[list[Any]]:
+    return scripts_of(redis).run_each(*calls)
 
 
 def scripts_of(redis: Redis) -> Scripts:

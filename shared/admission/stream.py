@@ -15,6 +15,7 @@ from shared.admission.entries import Entry, EntryId, RawEntry, entries_in
 from shared.admission.keys import settled_of
 from shared.admission.lua import Call, run
 from shared.admission.shards import SHARDS
+from shared.redis_client import ask_all
 
 GROUP = "publishers"
 ENTRIES_PER_SHARD_MAX = 250
@@ -64,10 +65,8 @@ class SettlementStream:
         by_shard: defaultdict[int, list[str]] = defaultdict(list)
         for entry_id in ids:
             by_shard[entry_id.shard].append(entry_id.position)
-        async with self._redis.pipeline(transaction=False) as pipeline:
-            for shard, positions in by_shard.items():
-                pipeline.xack(STREAMS[shard], GROUP, *positions)
-            await pipeline.execute()
+        acknowledged = [("XACK", STREAMS[shard], GROUP, *places) for shard, places in by_shard.items()]
+        await ask_all(self._redis, acknowledged)
 
     async def unconfirmed_count(self) -> int:
         """Entries of all shards that are not acknowledged, read or not."""

@@ -32,6 +32,7 @@ class Readiness:
 
     def __init__(self) -> None:
         self._probes: dict[str, Probe] = {}
+        self._was_missing: dict[str, str] = {}
         self.readings = Readings()
         self.readings.add("parts", self._read_parts)
 
@@ -43,19 +44,30 @@ class Readiness:
 
     async def parts(self) -> list[tuple[str, bool]]:
         """Each part by its name, and whether it answers now."""
-        answers = await asyncio.gather(*(self._answers(probe) for probe in self._probes.values()))
+        answers = await asyncio.gather(*(self._answers(*named) for named in self._probes.items()))
         return list(zip(self._probes, answers, strict=True))
 
     async def _read_parts(self) -> list[Metric]:
         return [gauges("promptly_part_up", "1 when what it needs answers.", "part", await self.parts())]
 
-    async def _answers(self, probe: Probe) -> bool:
+    async def _answers(self, part: str, probe: Probe) -> bool:
         try:
             await asyncio.wait_for(_as_coroutine(probe), PROBE_TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever a probe raises means "missing"
-            log.warning("not_ready", error=type(error).__name__)
+            self._tell_missing(part, type(error).__name__)
             return False
+        self._tell_back(part)
         return True
+
+    def _tell_missing(self, part: str, error: str) -> None:
+        """Once: Prometheus asks every 15 s, a balancer more often."""
+        if self._was_missing.get(part) != error:
+            self._was_missing[part] = error
+            log.warning("not_ready", part=part, error=error)
+
+    def _tell_back(self, part: str) -> None:
+        if self._was_missing.pop(part, None):
+            log.info("ready_again", part=part)
 
 
 def create_app(

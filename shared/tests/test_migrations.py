@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from shared.migrations import SchemaMismatch, check_schema, list_migrations, migrate
+from shared.migrations import MigrationFailed, SchemaMismatch, check_schema, list_migrations, migrate
 from shared.postgres import open_pool
 
 CREATE = "CREATE TABLE things (name text PRIMARY KEY);"
@@ -52,7 +52,7 @@ async def test_two_migration_steps_at_once_apply_each_file_once(dsn: str, folder
 
 async def test_a_failing_file_leaves_nothing_behind(dsn: str, folder: Path) -> None:
     (folder / "0002_fail.sql").write_text(EXTEND + "SELECT nonsense;")
-    with pytest.raises(asyncpg.UndefinedColumnError):
+    with pytest.raises(MigrationFailed, match=r'0002_fail\.sql failed: column "nonsense" does not exist'):
         await migrate(dsn, folder)
     (folder / "0002_fail.sql").write_text(EXTEND)
     assert await migrate(dsn, folder) == ["0002_fail.sql"]

@@ -88,7 +88,7 @@ async def test_when_it_breaks_all_who_wait_hear_so_and_nothing_is_sent_again(
     async with open_redis(cable.url) as through:
         await echo(through.line, "open")
         cable.lose_answers()
-        asking = [asyncio.create_task(through.line.ask(INCREMENT, 1)) for _ in range(5)]
+        asking = [asyncio.ensure_future(through.line.ask(INCREMENT, 1)) for _ in range(5)]
         await eventually(lambda: is_counted(redis, b"5"))
         await cable.cut()
         answers = await asyncio.gather(*asking, return_exceptions=True)
@@ -152,7 +152,7 @@ def test_answers_that_wait_for_this_process_are_not_late(redis_url: str) -> None
     async def ask_and_be_stopped() -> list[object]:
         async with open_redis(redis_url) as client:
             await echo(client.line, "open")
-            asking = asyncio.create_task(client.line.ask(PACKED(("BLPOP", "nothing", 0.2)), 1))
+            asking = asyncio.ensure_future(client.line.ask(PACKED(("BLPOP", "nothing", 0.2)), 1))
             await asyncio.sleep(0.05)  # asked, and not answered yet
             time.sleep(TIMEOUT_SECONDS)  # noqa: ASYNC251 that is the point
             return await asking

@@ -158,6 +158,27 @@ def test_a_missing_one_is_named_with_its_remedy(service: str, monkeypatch: pytes
         assert said == f"{missing} is not set: set it in the environment or in .env (see .env.template).\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"STRIPE_SECRET_KEY": "rk_live_1"}, "STRIPE_WEBHOOK_SECRET"),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_1"}, "STRIPE_SECRET_KEY"),
+        ({"STRIPE_SECRET_KEY": "rk_live_1", "STRIPE_WEBHOOK_SECRET": " , "}, "STRIPE_WEBHOOK_SECRET"),
+        (
+            {name: "https://btcpay.example.com" for name in ("BTCPAY_URL", "BTCPAY_PUBLIC_URL")},
+            "BTCPAY_API_KEY and BTCPAY_STORE_ID and BTCPAY_WEBHOOK_SECRET",
+        ),
+    ],
+)
+def test_half_of_a_payment_provider_stops_the_start(
+    given: dict[str, str], missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = told_by("billing", {**GOOD, **given}, monkeypatch)
+    one = next(name for name in given if name not in missing)
+    rule = "a provider needs all of its settings, or none"
+    assert said == f"{missing} must be set where {one} is: {rule}.\n"
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_good_ones_are_taken(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in GOOD.items():

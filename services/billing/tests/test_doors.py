@@ -112,10 +112,14 @@ async def test_internal_routes_are_closed_to_strangers(
 
 
 @pytest.mark.parametrize("missing", [*STRIPE, *BTCPAY])
-def test_a_provider_with_one_setting_missing_is_not_configured(missing: str) -> None:
-    given = {**STRIPE, **BTCPAY, missing: ""}
-    half_set_up = "stripe" if missing in STRIPE else "btcpay"
-    assert half_set_up not in settings(*UNUSED, **given).configured
+def test_a_provider_with_one_setting_missing_is_refused_by_its_name(missing: str) -> None:
+    with pytest.raises(ValidationError, match=f"{missing.upper()} must be set where"):
+        settings(*UNUSED, **{**STRIPE, **BTCPAY, missing: ""})
+
+
+@pytest.mark.parametrize(("given", "method"), [(STRIPE, "stripe"), (BTCPAY, "btcpay")])
+def test_one_provider_may_be_set_up_without_the_other(given: dict[str, str], method: str) -> None:
+    assert settings(*UNUSED, **given).configured == {method}
 
 
 def test_fakes_are_refused_away_from_loopback() -> None:

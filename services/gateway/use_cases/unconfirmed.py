@@ -24,6 +24,8 @@ BATCH_RECORDS_MAX = 200
 """Of one round trip: Redis answers nobody else meanwhile, so it stays below about 10 ms."""
 INTERVAL_SECONDS = 0.25
 CONFIRM_INTERVAL_SECONDS = 5.0
+CONFIRM_INTERVAL_SECONDS_MAX = 60.0
+"""While nothing at all is confirmed metering stands still: thousands of records need not be asked for so often."""
 
 log = structlog.get_logger()
 
@@ -63,14 +65,15 @@ class Unconfirmed:
         self._to_settle = dict(self._kept)
 
     async def run(self) -> None:
-        confirm_at = 0.0
+        confirm_at, pause_seconds = 0.0, CONFIRM_INTERVAL_SECONDS
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
             try:
                 await self.settle_waiting()
                 if _now() >= confirm_at:
-                    await self.forget_confirmed()
-                    confirm_at = _now() + CONFIRM_INTERVAL_SECONDS
+                    moves = await self.forget_confirmed() or not self._kept
+                    pause_seconds = CONFIRM_INTERVAL_SECONDS if moves else _longer(pause_seconds)
+                    confirm_at = _now() + pause_seconds
             except REDIS_ERRORS as error:
                 log.warning("settlements_unconfirmed", count=len(self._kept), reason=type(error).__name__)
 
@@ -86,23 +89,30 @@ class Unconfirmed:
         if settled:
             log.warning("settled_again", count=settled)
 
-    async def forget_confirmed(self) -> None:
-        """Raises redis errors."""
+    async def forget_confirmed(self) -> int:
+        """How many. Raises redis errors."""
+        confirmed = 0
         for batch in _batches(list(self._kept.values())):
             by_account: defaultdict[AccountId, list[RequestId]] = defaultdict(list)
             for record in batch:
                 by_account[AccountId(record.account_id)].append(_id_of(record))
             for request_id in await confirmed_by_the_ledger(self._redis, by_account):
+                confirmed += 1
                 self._kept.pop(request_id, None)
                 self._to_settle.pop(request_id, None)
         if self._dropped:
             log.error("settlements_forgotten_unconfirmed", count=self._dropped)
             self._dropped = 0
+        return confirmed
 
 
 def _batches(records: Sequence[UsageRecord]) -> Iterator[Sequence[UsageRecord]]:
     for start in range(0, len(records), BATCH_RECORDS_MAX):
         yield records[start : start + BATCH_RECORDS_MAX]
+
+
+def _longer(pause_seconds: float) -> float:
+    return min(2 * pause_seconds, CONFIRM_INTERVAL_SECONDS_MAX)
 
 
 def _id_of(record: UsageRecord) -> RequestId:

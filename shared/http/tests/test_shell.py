@@ -51,6 +51,10 @@ async def does_not_answer() -> None:
     raise ConnectionRefusedError
 
 
+async def is_late() -> None:
+    raise TimeoutError
+
+
 @pytest.fixture
 def readiness() -> Readiness:
     return Readiness()
@@ -74,6 +78,22 @@ async def test_ready_names_what_is_missing(client: httpx.AsyncClient, readiness:
     readiness.add("redis", does_not_answer)
     reply = await client.get("/ready")
     assert (reply.status_code, reply.json()) == (503, {"status": "not ready", "missing": ["redis"]})
+
+
+async def test_what_is_missing_is_logged_when_it_goes_when_it_changes_and_when_it_comes_back(
+    client: httpx.AsyncClient, readiness: Readiness
+) -> None:
+    probes = [does_not_answer, does_not_answer, is_late, is_late, answers, answers, does_not_answer]
+    with structlog.testing.capture_logs() as logs:
+        for probe in probes:
+            readiness.add("redis", probe)
+            await client.get("/ready")
+    assert [(line["event"], line.get("error")) for line in logs if line.get("part") == "redis"] == [
+        ("not_ready", "ConnectionRefusedError"),
+        ("not_ready", "TimeoutError"),
+        ("ready_again", None),
+        ("not_ready", "ConnectionRefusedError"),
+    ]
 
 
 @pytest.mark.parametrize(
