@@ -165,7 +165,7 @@ def test_a_missing_one_is_named_with_its_remedy(service: str, monkeypatch: pytes
         ({"STRIPE_WEBHOOK_SECRET": "whsec_1"}, "STRIPE_SECRET_KEY"),
         ({"STRIPE_SECRET_KEY": "rk_live_1", "STRIPE_WEBHOOK_SECRET": " , "}, "STRIPE_WEBHOOK_SECRET"),
         (
-            {name: "https://btcpay.example.com" for name in ("BTCPAY_URL", "BTCPAY_PUBLIC_URL")},
+            dict.fromkeys(("BTCPAY_URL", "BTCPAY_PUBLIC_URL"), "https://btcpay.example.com"),
             "BTCPAY_API_KEY and BTCPAY_STORE_ID and BTCPAY_WEBHOOK_SECRET",
         ),
     ],
