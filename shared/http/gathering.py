@@ -18,6 +18,8 @@ from shared.ids import new_request_id
 
 NO_HTTP = "This is no HTTP/1.1 request that can be read: see its first line and its headers."
 
+CLIENT = "promptly.client"
+
 log = structlog.get_logger()
 
 
@@ -49,9 +51,39 @@ class _Gathering:
         return getattr(self._transport, name)
 
 
+class Client:
+    """Of a connection: what ASGI has no word for, as `scope["extensions"][CLIENT]`. `gone` is done once it is closed."""
+
+    __slots__ = ("_protocol", "gone")
+
+    def __init__(self, protocol: "GatheringProtocol") -> None:
+        self._protocol = protocol
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def has_sent_all(self) -> bool:
+        """The body has come whole: nothing has to be waited for."""
+        return not self._protocol.cycle.more_body
+
+    def listen(self) -> None:
+        """Whoever sends nothing more is heard to leave."""
+        self._protocol.flow.resume_reading()
+
+
 class GatheringProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(cast("asyncio.Transport", _Gathering(transport)))
+        self._here = Client(self)
+        self._extensions = {CLIENT: self._here}
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if not self._here.gone.done():
+            self._here.gone.set_result(None)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
         request_id = new_request_id()

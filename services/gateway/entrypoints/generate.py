@@ -19,6 +19,7 @@ from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
 from services.gateway.use_cases.outage import out_of_service
 from services.gateway.use_cases.relay_stream import StreamRelay
 from services.gateway.use_cases.settle import Settlements
+from services.gateway.use_cases.tasks import until_either
 from services.gateway.use_cases.watch_backlog import Backlog
 from shared import faults
 from shared.contracts.gateway import Outcome
@@ -58,26 +59,25 @@ class GenerationEndpoint:
         if isinstance(asked, PromptlyError):
             await self._path.admission.authenticate(caller)  # a bad key is told before a bad body
             raise asked
-        gone = asyncio.get_running_loop().create_task(http.disconnected(receive))
-        try:
-            request = await self._admit(caller, asked, gone)
-            self._refuse_when_full(request)
-            if gone.done():
-                caller.outcome = Outcome.CLIENT_DISCONNECTED
-                self._path.settlements.end(request, Ending.NOT_ANSWERED)
-            elif request.stream is not None:
-                await self._stream(request, request.stream, send, caller, gone)
-            else:
-                await self._whole(request, send, caller, gone)
-        finally:
-            gone.cancel()
+        client = http.client_of(scope)
+        client.listen()
+        gone = client.gone
+        request = await self._admit(caller, asked, gone)
+        self._refuse_when_full(request)
+        if gone.done():
+            caller.outcome = Outcome.CLIENT_DISCONNECTED
+            self._path.settlements.end(request, Ending.NOT_ANSWERED)
+        elif request.stream is not None:
+            await self._stream(request, request.stream, send, caller, gone)
+        else:
+            await self._whole(request, send, caller, gone)
 
     async def _read(
         self, scope: Scope, receive: Receive, caller: Caller
     ) -> GenerationRequest | PromptlyError:
         try:
             http.refuse_packed(scope)
-            body = await http.read_body(receive, self._known(caller), PARSED_AT_ONCE_BYTES_MAX)
+            body = await http.read_body(scope, receive, self._known(caller), PARSED_AT_ONCE_BYTES_MAX)
             caller.stopwatch.ours()
             asked = await self._parsed(body)
         except PromptlyError as problem:
@@ -101,7 +101,9 @@ class GenerationEndpoint:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(LARGE_BODIES, self._parse, body, self._path.limits)
 
-    async def _admit(self, caller: Caller, asked: GenerationRequest, gone: asyncio.Task[None]) -> OpenRequest:
+    async def _admit(
+        self, caller: Caller, asked: GenerationRequest, gone: asyncio.Future[None]
+    ) -> OpenRequest:
         path, name = self._path, self._name
         key = await path.admission.claimed_key(caller)
         hold = await path.admission.admit(caller, asked, name, still_wanted=lambda: not gone.done())
@@ -116,7 +118,7 @@ class GenerationEndpoint:
         stream: AnswerStream,
         send: Send,
         caller: Caller,
-        gone: asyncio.Task[None],
+        gone: asyncio.Future[None],
     ) -> None:
         listener = streaming.Listener(send, streaming.HEADERS + _headers(request, caller), stream)
         relay = self._path.settlements.run(request, self._path.relay.relay(request, stream, listener))
@@ -134,11 +136,11 @@ class GenerationEndpoint:
         await streaming.end(listener, relay.exception())
 
     async def _whole(
-        self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Task[None]
+        self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Future[None]
     ) -> None:
         answering = self._path.settlements.run(request, self._path.whole_answers.answer(request))
         try:
-            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await until_either(answering, gone)
         except asyncio.CancelledError:  # this process is stopping
             if not request.is_generating:
                 answering.cancel()
@@ -148,7 +150,7 @@ class GenerationEndpoint:
         if gone.done() and not request.is_generating:
             answering.cancel()
             return
-        answer = await asyncio.shield(answering)
+        answer = await (answering if answering.done() else asyncio.shield(answering))
         await http.send_json(send, 200, answer.body, _headers(request, caller))
         request.stopwatch.answered("whole")
 

@@ -19,6 +19,7 @@ from services.gateway.domain.errors import (
 from services.gateway.use_cases.caller import Caller
 from shared.errors import Kind, PromptlyError
 from shared.http.errors import body_of, headers_of, status_of
+from shared.http.gathering import CLIENT, Client
 
 BODY_BYTES_MAX = 8 << 20
 """Far above any context in text; one JSON document of it parses in about 0.1 s."""
@@ -73,9 +74,11 @@ class ClientGone(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def read_body(receive: Receive, before_more: BeforeMore, small_bytes_max: int) -> bytes:
+async def read_body(scope: Scope, receive: Receive, before_more: BeforeMore, small_bytes_max: int) -> bytes:
     """Raises BodyTooLarge, InvalidRequest when it takes too long, ClientGone, and whatever `before_more` raises,
     which is asked once when the body has more than `small_bytes_max`."""
+    if client_of(scope).has_sent_all:
+        return await _read_body(receive, before_more, small_bytes_max)
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
             return await _read_body(receive, before_more, small_bytes_max)
@@ -107,10 +110,9 @@ def refuse_packed(scope: Scope) -> None:
         raise BodyEncoded(message, param="Content-Encoding")
 
 
-async def disconnected(receive: Receive) -> None:
-    """Returns when the client has gone. Call it once the body has been read."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def client_of(scope: Scope) -> Client:
+    client: Client = scope["extensions"][CLIENT]
+    return client
 
 
 def header(scope: Scope, name: bytes) -> str:

@@ -81,7 +81,7 @@ def outcome(request: OpenRequest, relay: asyncio.Task[None], listener: Listener)
 
 
 async def until_done(
-    relay: asyncio.Task[None], gone: asyncio.Task[None], request: OpenRequest, listener: Listener
+    relay: asyncio.Task[None], gone: asyncio.Future[None], request: OpenRequest, listener: Listener
 ) -> None:
     """The answer's end or the client's, that of one who reads too slowly as well. One that waits long for its turn
     hears that it does."""

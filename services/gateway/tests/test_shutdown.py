@@ -29,6 +29,7 @@ from services.gateway.tests.support.chat import (
 from services.gateway.tests.support.serving import serving
 from services.gateway.tests.support.usage import UsageListener
 from shared.contracts.gateway import Outcome
+from shared.http.gathering import CLIENT, Client
 from shared.ids import new_request_id
 from tests.support.eventually import eventually
 from tests.support.tcp_proxy import TcpProxy
@@ -117,6 +118,20 @@ async def is_held(redis: Redis, account: Account) -> bool:
     return await held(redis, account) > 0
 
 
+class Present(Client):
+    """In this process, without a connection: it has sent all, and stays."""
+
+    def __init__(self) -> None:
+        self.gone = asyncio.get_running_loop().create_future()
+
+    @property
+    def has_sent_all(self) -> bool:
+        return True
+
+    def listen(self) -> None:
+        pass
+
+
 async def test_an_admission_that_is_cut_off_leaves_no_hold(
     settings_with: SettingsFactory,
     redis_line: TcpProxy,
@@ -128,7 +143,8 @@ async def test_an_admission_that_is_cut_off_leaves_no_hold(
     gateway = Gateway(settings_with(redis_url=redis_line.url))
 
     async def v1(scope: Scope, receive: Receive, send: Send) -> None:
-        await gateway.v1({**scope, "state": {"request_id": new_request_id()}}, receive, send)
+        state, extensions = {"request_id": new_request_id()}, {CLIENT: Present()}
+        await gateway.v1({**scope, "state": state, "extensions": extensions}, receive, send)
 
     async def is_ready() -> bool:
         return gateway.template.bound_holds

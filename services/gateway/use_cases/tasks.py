@@ -12,6 +12,23 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 
+async def until_either(first: asyncio.Future[Any], second: asyncio.Future[Any]) -> None:
+    """What `asyncio.wait` does for any number of them, at a price that each request would pay."""
+    waiter = asyncio.get_running_loop().create_future()
+
+    def wake(_: asyncio.Future[Any]) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    for each in (first, second):
+        each.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        for each in (first, second):
+            each.remove_done_callback(wake)
+
+
 class Tasks:
     """The running ones. `drain` waits for them before the process ends."""
 
