@@ -13,7 +13,7 @@ OPERATIONS := $(if $(wildcard $(VENV)/python),$(VENV)/python,$(PYTHON)) -m deplo
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test test-compose parked replay audit reconcile migrate backup restore backups smoke chaos bench bench-regression bench-metering bench-pages lock
+.PHONY: help run up down status logs dev env key mail-test check test test-compose parked replay audit reconcile secrets migrate backup restore backups smoke chaos bench bench-regression bench-metering bench-pages lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ audit: ## check the books of the running system; fails when something differs, o
 reconcile: ## compare every order with its provider and the ledger now; lost webhooks are made up for
 	@$(INSTALLED)
 	@$(LOCAL) reconcile
+
+secrets: ## move the secrets of .env to files of SECRETS_FOLDER (secrets) that containers are given; again after a change of one
+	@$(OPERATIONS) secrets
 
 migrate: ## bring the schemas of the running system up to date, while it runs
 	@$(OPERATIONS) migrate

@@ -24,7 +24,7 @@ ROW = "{:<26}{:<10}{:>8}  {}"
 
 def main(arguments: Sequence[str]) -> int:
     options = read(arguments)
-    admin_key = options.admin_key or os.environ.get("ADMIN_KEY") or admin_key_in(ENV_FILE)
+    admin_key = options.admin_key or os.environ.get("ADMIN_KEY") or admin_key_of(ENV_FILE)
     with closing(Site(options.url, options.verbose)) as site:
         smoke = Smoke(site, admin_key, os.environ.get("SMOKE_API_KEY", ""))
         checks = checks_of(smoke)
@@ -76,11 +76,24 @@ def url(text: str) -> str:
     return text.rstrip("/")
 
 
-def admin_key_in(path: Path) -> str:
-    """Without quotes; empty where there is none."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    values = [line.partition("=")[2] for line in lines if line.startswith("ADMIN_KEY=")]
+def admin_key_of(env_file: Path) -> str:
+    """As .env has it, or the file that `make secrets` moved it to; empty where there is none."""
+    moved_to = env_file.parent / (setting(env_file, "SECRETS_FOLDER") or "secrets") / "ADMIN_KEY"
+    return setting(env_file, "ADMIN_KEY") or text_of(moved_to).strip()
+
+
+def setting(path: Path, name: str) -> str:
+    """Without quotes."""
+    values = [line.partition("=")[2] for line in text_of(path).splitlines() if line.startswith(f"{name}=")]
     return values[-1].strip().strip("'\"") if values else ""
+
+
+def text_of(path: Path) -> str:
+    """Empty where there is none, or none for this user."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 Idempotent: run at every start with the superuser's URL. Passwords are set anew each time, so that a
 rotated one takes effect. What the runtime role may do to a table is granted by that table's migration."""
 
-import asyncio
-import os
-import sys
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
+
+from deploy.database.step import read, run
 
 SERVICES = ("accounts", "metering", "billing", "notifier")
 ROLES = tuple(role for service in SERVICES for role in (f"{service}_owner", service))
@@ -82,14 +81,12 @@ async def _run(connection: asyncpg.Connection, statement: str, *names: str) -> N
     )
 
 
-def _passwords_from_environment() -> dict[str, str]:
+def _main() -> None:
     """ACCOUNTS_OWNER_PASSWORD, ACCOUNTS_PASSWORD, and so on."""
     wanted = {role: f"{role.upper()}_PASSWORD" for role in ROLES}
-    missing = [name for name in ["DATABASE_URL", *wanted.values()] if not os.environ.get(name)]
-    if missing:
-        sys.exit(f"Set {', '.join(missing)} in the environment.")
-    return {role: os.environ[name] for role, name in wanted.items()}
+    given = read("DATABASE_URL", *wanted.values())
+    run(bootstrap(given["DATABASE_URL"], {role: given[name] for role, name in wanted.items()}))
 
 
 if __name__ == "__main__":
-    asyncio.run(bootstrap(os.environ.get("DATABASE_URL", ""), _passwords_from_environment()))
+    _main()

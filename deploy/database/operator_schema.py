@@ -3,12 +3,12 @@
 It reads the tables of several services, so it is made after all their migrations, anew each time; and it is
 taken away before them, so that a migration may change what a view shows. Nothing is stored in it."""
 
-import asyncio
-import os
 import sys
 from pathlib import Path
 
 import asyncpg
+
+from deploy.database.step import read, run
 
 SQL = Path(__file__).with_name("operator.sql")
 
@@ -32,7 +32,5 @@ async def drop_operator_schema(superuser_url: str) -> None:
 
 
 if __name__ == "__main__":
-    if not os.environ.get("DATABASE_URL"):
-        sys.exit("Set DATABASE_URL in the environment.")
     act = drop_operator_schema if sys.argv[1:] == ["drop"] else put_operator_schema
-    asyncio.run(act(os.environ["DATABASE_URL"]))
+    run(act(read("DATABASE_URL")["DATABASE_URL"]))

@@ -1,4 +1,4 @@
-"""python -m deploy.operations migrate|backup|list|restore|smoke: what an operator does to a whole system, natively or with
+"""python -m deploy.operations migrate|backup|list|restore|smoke|secrets: what an operator does to a whole system, natively or with
 docker compose (STACK=compose). Standard library only, apart from the native system's own parts."""
 
 import os
@@ -12,9 +12,10 @@ from deploy.operations.backup import backup
 from deploy.operations.backups import Backups
 from deploy.operations.place import Place
 from deploy.operations.restore import Unasked, restore
+from deploy.operations.secret_files import move
 from deploy.operations.smoke import smoke
 
-USAGE = "usage: python -m deploy.operations migrate | backup | list | restore FOLDER | smoke [OPTIONS]   (STACK=compose for containers)"
+USAGE = "usage: python -m deploy.operations migrate | backup | list | restore FOLDER | smoke [OPTIONS] | secrets   (STACK=compose for containers)"
 KEPT = 14
 
 
@@ -39,6 +40,8 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["smoke", *options]:
             return smoke(load_settings(os.environ), options)
+        case ["secrets"]:
+            print(f"The secrets of .env are files in {move(ROOT)}: `docker compose up -d` brings them.")
         case ["list"]:
             print("\n".join(str(each) for each in backups.list_made()) or f"None in {backups.folder}.")
         case ["migrate"]:

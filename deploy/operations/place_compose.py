@@ -1,7 +1,6 @@
 """The containers of docker compose, by the compose.yaml of the repository's root and the .env beside it."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from contextlib import contextmanager
 from deploy.local.failures import LocalFailure
 from deploy.local.settings import LocalSettings
 from deploy.operations.place import SCHEMAS, Command
+from deploy.operations.secret_files import find_secret
 
 DATABASE = "db"
 SERVERS = (DATABASE, "redis", "rabbitmq")
@@ -21,7 +21,7 @@ class ComposePlace:
 
     @property
     def pepper(self) -> str:
-        given = os.environ.get("KEY_PEPPER") or self._settings.given.get("KEY_PEPPER", "")
+        given = find_secret(self._settings.root, self._settings.given, "KEY_PEPPER")
         if not given:
             raise LocalFailure("KEY_PEPPER is not set: `make env` writes .env with fresh secrets.")
         return given

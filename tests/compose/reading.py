@@ -9,7 +9,7 @@ import yaml
 from deploy.local.settings import ROOT
 
 FOLDER = ROOT / "deploy" / "compose"
-NOT_STARTED_ALONE = ("base", "together")
+NOT_STARTED_ALONE = ("base", "together", "secrets")
 PARTS = tuple(sorted(path.stem for path in FOLDER.glob("*.yml") if path.stem not in NOT_STARTED_ALONE))
 INTERPOLATED = re.compile(r"(?<!\$)\$\{([A-Z][A-Z0-9_]*)")
 
@@ -27,7 +27,7 @@ def list_services(part: str) -> list[str]:
 def merged_environment(part: str, name: str) -> dict[str, str]:
     """What the container is given, with what it extends."""
     service = read_part(part)["services"][name]
-    base = read_part("base")["services"][service["extends"]["service"]]
+    base = read_part("base")["services"][service["extends"]["service"]] if "extends" in service else {}
     return {**base.get("environment", {}), **service.get("environment", {})}
 
 

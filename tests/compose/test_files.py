@@ -9,12 +9,14 @@ from pydantic_settings import BaseSettings
 
 from deploy.local.env_file import read_env_file
 from deploy.local.settings import ROOT
+from deploy.operations.secret_files import NEEDED, SECRETS
 from services.accounts.settings import AccountsSettings
 from services.billing.settings import BillingSettings
 from services.gateway.settings import GatewaySettings
 from services.metering.settings import MeteringSettings
 from services.notifier.settings import NotifierSettings
 from tests.compose.reading import (
+    INTERPOLATED,
     PARTS,
     interpolated_names,
     list_services,
@@ -43,6 +45,8 @@ BY_HAND = {*IN_THE_IMAGE, *ONLY_WITHOUT_CONTAINERS, "DATABASE_URL", "REDIS_URL",
     "GATEWAY_URL",
 }
 """In the template, and not asked for by a compose file: it knows them itself."""
+READ_AT_THE_START = {"POSTGRES_PASSWORD", "REDISCLI_AUTH", "RABBITMQ_DEFAULT_PASS"}
+"""By the servers' images, which know no files: their entrypoint does, where secrets are files."""
 READ_BY_COMPOSE_ITSELF = {"COMPOSE_PROFILES"}
 ALL_SERVICES = [pytest.param(part, name, id=name) for part in PARTS for name in list_services(part)]
 
@@ -56,7 +60,7 @@ def test_a_service_is_told_what_it_reads_and_nothing_else(service: str) -> None:
 
 def test_what_the_files_ask_for_is_in_the_template_and_the_other_way_round() -> None:
     template = set(read_env_file(ROOT / ".env.template")) - READ_BY_COMPOSE_ITSELF
-    asked = {name for part in PARTS for name in interpolated_names(part)}
+    asked = {name for part in (*PARTS, "secrets") for name in interpolated_names(part)}
     assert asked - template == set()
     assert template - asked == BY_HAND
 
@@ -65,6 +69,31 @@ def test_each_part_is_in_the_whole() -> None:
     [whole] = yaml.safe_load((ROOT / "compose.yaml").read_text())["include"]
     included = {Path(path).stem for path in whole["path"]}
     assert included == {*PARTS, "together"}
+
+
+@pytest.mark.parametrize(("part", "name"), [*ALL_SERVICES, ("together", "operator-schema")])
+def test_where_secrets_are_files_no_container_is_given_one_by_value(part: str, name: str) -> None:
+    """Those that compose itself wants say only where they are: such a value must not arrive."""
+    override = read_part("secrets")["services"].get(name, {})
+    told = override.get("environment", {})
+    mounted = [each if isinstance(each, str) else each["target"] for each in override.get("secrets", [])]
+    for setting, value in merged_environment(part, name).items():
+        secrets = set(INTERPOLATED.findall(str(value))) & set(SECRETS)
+        if secrets & set(NEEDED):
+            assert told[setting] == "", setting
+        if secrets and setting not in READ_AT_THE_START:
+            file = told.get(f"{setting}_FILE") or told[f"{setting}__FILE"]
+            assert file.removeprefix("/run/secrets/") in mounted, setting
+
+
+@pytest.mark.parametrize("name", ["db", "redis", "rabbitmq"])
+def test_where_secrets_are_files_a_server_starts_as_its_image_does_with_its_own(name: str) -> None:
+    override = read_part("secrets")["services"][name]
+    [secret] = override["secrets"]
+    shell, option, script, _ = override["entrypoint"]
+    assert (shell, option) == ("sh", "-c")
+    assert f'"$$(cat /run/secrets/{secret})"' in script
+    assert 'exec docker-entrypoint.sh "$$@"' in script
 
 
 @pytest.mark.parametrize(("part", "name"), ALL_SERVICES)
