@@ -3,36 +3,17 @@
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from deploy.local import processes
 from deploy.local.failures import LocalFailure
 from deploy.local.ports import free_port
-from deploy.local.servers import nginx
-from services.gateway.entrypoints.http import BODY_BYTES_MAX
 from tests.support.echo_server import echo_server
+from tests.support.edge import ADDRESSES, SERVERS, Edge, run_edge
 from tests.support.wait_until import wait_until
-
-ADDRESSES = ("127.0.0.1", "127.0.0.2")
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    url: str
-    logs: Path
-
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        return httpx.get(self.url + path, headers=headers, timeout=10)
-
-    def seen(self, path: str, **headers: str) -> dict[str, Any]:
-        """What the server behind it saw of this request."""
-        seen: dict[str, Any] = self.get(path, **headers).json()
-        return seen
 
 
 @pytest.fixture(scope="module")
@@ -49,22 +30,8 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
 @pytest.fixture(scope="module")
 def lonely_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Edge]:
     """Nothing behind it runs."""
-    at = {f"{name}_SERVER": f"127.0.0.1:{free_port()}" for name in ("GATEWAY", "ACCOUNTS", "BILLING")}
+    at = {name: f"127.0.0.1:{free_port()}" for name in SERVERS}
     yield from run_edge(tmp_path_factory.mktemp("lonely"), at, mail_port=None)
-
-
-def run_edge(folder: Path, at: dict[str, str], *, mail_port: int | None, trusted: str = "") -> Iterator[Edge]:
-    port = free_port()
-    values = {**at, "EDGE_TRUSTED_PROXIES": nginx.trusted_proxies(trusted)}
-    spec = nginx.prepare(
-        folder, folder / "log", addresses=ADDRESSES, port=port, values=values, mail_port=mail_port
-    )
-    child = processes.start(spec, marker=folder)
-    try:
-        processes.wait_ready(child)
-        yield Edge(f"http://127.0.0.1:{port}", folder / "log")
-    finally:
-        child.stop()
 
 
 @pytest.mark.parametrize(
@@ -136,39 +103,6 @@ def test_the_host_arrives_with_its_port(edge: Edge) -> None:
     assert edge.seen("/register")["headers"]["host"] == edge.url.removeprefix("http://")
 
 
-def test_a_body_of_the_gateways_own_bound_passes_and_more_is_413_in_the_shape_of_openai(edge: Edge) -> None:
-    passed = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(BODY_BYTES_MAX), timeout=30)
-    assert passed.json()["length"] == BODY_BYTES_MAX
-    refused = httpx.post(f"{edge.url}/v1/chat/completions", content=bytes(BODY_BYTES_MAX + 1), timeout=30)
-    assert_openai_error(refused, 413, "request_too_large")
-    assert f"{BODY_BYTES_MAX >> 20} MB" in refused.json()["error"]["message"]
-
-
-def test_a_too_long_address_is_414_in_the_shape_of_openai(edge: Edge) -> None:
-    assert_openai_error(edge.get("/v1/" + "a" * 40_000), 414, "uri_too_long")
-
-
-def test_too_large_headers_are_400_in_the_shape_of_openai(edge: Edge) -> None:
-    assert_openai_error(edge.get("/v1/models", **{"X-Large": "a" * 40_000}), 400, "bad_request")
-
-
-def test_a_gateway_that_is_down_is_502_in_the_shape_of_openai(lonely_edge: Edge) -> None:
-    assert_openai_error(lonely_edge.get("/v1/models"), 502, "upstream_error")
-
-
-def test_a_page_that_calls_the_api_can_read_what_the_edge_says(lonely_edge: Edge) -> None:
-    refused = lonely_edge.get("/v1/models", Origin="https://app.example.com")
-    assert refused.headers["access-control-allow-origin"] == "*"
-    assert "access-control-allow-origin" not in lonely_edge.get("/v1/models").headers
-
-
-def test_people_get_a_sentence_instead(lonely_edge: Edge) -> None:
-    reply = lonely_edge.get("/dashboard")
-    assert reply.status_code == 502
-    assert reply.headers["content-type"].startswith("text/plain")
-    assert "try again" in reply.text
-
-
 @pytest.mark.parametrize(
     "query",
     [
@@ -225,15 +159,6 @@ def test_a_configuration_that_nginx_refuses_is_one_sentence(tmp_path: Path) -> N
     at = {f"{name}_SERVER": "not a server;" for name in ("GATEWAY", "ACCOUNTS", "BILLING")}
     with pytest.raises(LocalFailure, match="nginx refuses its configuration"):
         next(run_edge(tmp_path, at, mail_port=None))
-
-
-def assert_openai_error(reply: httpx.Response, status: int, code: str) -> None:
-    assert reply.status_code == status
-    assert reply.headers["content-type"] == "application/json"
-    assert reply.headers["x-request-id"]
-    error = reply.json()["error"]
-    assert error.keys() == {"message", "type", "param", "code"}
-    assert error["code"] == code
 
 
 def read_log(edge: Edge) -> list[dict[str, Any]]:
