@@ -24,6 +24,21 @@ def test_the_important_ones_fire_when_they_should_and_not_before() -> None:
     assert said.count("SUCCESS") == 2
 
 
+def test_every_alert_that_wakes_somebody_has_such_a_test() -> None:
+    files = (HERE / name for name in ("alerts.test.yml", "alerts.hours.test.yml"))
+    asked = [
+        each
+        for file in files
+        for test in yaml.safe_load(file.read_text())["tests"]
+        for each in test["alert_rule_test"]
+    ]
+    fired = {each["alertname"] for each in asked if each["exp_alerts"]}
+    silent = {each["alertname"] for each in asked if not each["exp_alerts"]}
+    pages = {name for name, rule in alerts().items() if rule["labels"]["severity"] == "page"}
+    assert pages - fired == set()
+    assert pages - silent == set()
+
+
 def test_every_query_of_the_dashboard_can_be_parsed(tmp_path: Path) -> None:
     """As rules, because that is what promtool parses; with what Grafana fills in."""
     rules = [
