@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from shared.admission.balances import BalanceView, view_of
@@ -42,6 +43,7 @@ WINDOW_MS = 60_000
 REMEMBER_MS = 3_600_000
 """How long the end of a request is remembered: longer than any repeat; the ledger remembers for good."""
 
+RECORD = TypeAdapter(UsageRecord)
 Answer = TypeVar("Answer", Decision, Authenticated | Refused | Unknown)
 
 
@@ -197,8 +199,10 @@ def _told(decision: Answer, address: RateState) -> Answer:
 def _settle_call(account_id: AccountId, record: UsageRecord) -> Call:
     request_id = RequestId(str(record.request_id))
     keys = keys_of(account_id).settlement(request_id)
-    text = record.model_dump_json()
-    return Call("settle", keys, [account_id, request_id, record.revision, record.tokens, text, REMEMBER_MS])
+    written = RECORD.dump_json(record)
+    return Call(
+        "settle", keys, [account_id, request_id, record.revision, record.tokens, written, REMEMBER_MS]
+    )
 
 
 def _release_call(account_id: AccountId, request_id: RequestId, *rate: str) -> Call:

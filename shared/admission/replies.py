@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from shared.admission.decisions import (
     Admitted,
@@ -24,20 +25,26 @@ class UnreadableReply(Exception):
 
 
 def decision_of(reply: Reply, account_id: AccountId) -> Decision:
+    if reply[0] == b"admitted":  # of every request: a `match` would look at the types of all of it
+        return _admitted(account_id, *reply[1:])
     match list(reply):
-        case [b"admitted", bytes(key_id), int(held), int(completion), int(admitted_at_ms), *rate]:
-            return Admitted(
-                account_id=account_id,
-                key_id=KeyId(key_id.decode()),
-                tokens_held=held,
-                tokens_completion=completion,
-                rate=_rate_of(rate),
-                admitted_at=instant_of(admitted_at_ms),
-            )
         case [b"count_needed", *rate]:
             return CountNeeded(_rate_of(rate))
         case _:
             return _refused_or_unknown(reply)
+
+
+def _admitted(
+    account_id: AccountId, key_id: Any, held: Any, completion: Any, admitted_at_ms: Any, *rate: Any
+) -> Admitted:
+    return Admitted(
+        account_id=account_id,
+        key_id=KeyId(key_id.decode()),
+        tokens_held=held,
+        tokens_completion=completion,
+        rate=_rate_of(rate),
+        admitted_at=instant_of(admitted_at_ms),
+    )
 
 
 def authentication_of(reply: Reply, account_id: AccountId) -> Authenticated | Refused | Unknown:
@@ -49,9 +56,9 @@ def authentication_of(reply: Reply, account_id: AccountId) -> Authenticated | Re
 
 
 def ip_refusal_of(reply: Reply) -> Refused | None:
+    if reply[0] == b"passed":
+        return None
     match list(reply):
-        case [b"passed", *_]:
-            return None
         case [b"refused", bytes(reason), int(retry_ms), *rate]:
             return _refused(reason, retry_ms, rate)
         case _:
@@ -93,5 +100,5 @@ def _refused(reason: bytes, retry_ms: int, rate: Reply) -> Refused:
 
 
 def _rate_of(rate: Reply) -> RateState:
-    limit, remaining, reset_ms = (int(number) for number in rate)
-    return RateState(limit, remaining, reset_ms / 1000)
+    limit, remaining, reset_ms = rate
+    return RateState(int(limit), int(remaining), int(reset_ms) / 1000)

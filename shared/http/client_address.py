@@ -4,7 +4,6 @@ An entry that is no address is nobody's: taken for the proxy that passed it on, 
 operator's networks. uvicorn's proxy headers stay off; this is the only reading of the header.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -20,13 +19,25 @@ IPV6_LIMIT_PREFIX = 64
 
 def client_address(scope: Scope, trusted_proxies: tuple[Network, ...]) -> str:
     """The client's address as text."""
-    peer = scope["client"][0] if scope.get("client") else UNKNOWN
+    return address_behind(peer_of(scope), forwarded_for(scope), trusted_proxies)
+
+
+def peer_of(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else UNKNOWN
+
+
+def forwarded_for(scope: Scope) -> tuple[bytes, ...]:
+    """The values of X-Forwarded-For, each of which may hold several entries."""
+    return tuple([value for name, value in scope["headers"] if name == b"x-forwarded-for"])
+
+
+def address_behind(peer: str, forwarded: tuple[bytes, ...], trusted_proxies: tuple[Network, ...]) -> str:
     if not is_within(peer, trusted_proxies):
-        return str(peer)
-    for entry in reversed(_forwarded(scope["headers"])):
+        return peer
+    for entry in reversed(_entries_of(forwarded)):
         if not is_within(entry, trusted_proxies):
             return entry if _parse(entry) else UNKNOWN
-    return str(peer)
+    return peer
 
 
 def limit_subject(address: str) -> str:
@@ -37,8 +48,8 @@ def limit_subject(address: str) -> str:
     return address if parsed is None else str(parsed)
 
 
-def _forwarded(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
-    values = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+def _entries_of(forwarded: tuple[bytes, ...]) -> list[str]:
+    values = [value.decode("latin-1") for value in forwarded]
     return [entry.strip() for value in values for entry in value.split(",") if entry.strip()]
 
 

@@ -69,8 +69,10 @@ class RequestLog:
 def _with_id(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
     """Unless there is one."""
     headers = list(headers)
-    if all(name.lower() != HEADER_NAME for name, _ in headers):
-        headers.append((HEADER_NAME, request_id.encode()))
+    for name, _ in headers:
+        if name.lower() == HEADER_NAME:
+            return headers
+    headers.append((HEADER_NAME, request_id.encode()))
     return headers
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from tests.support.servers import ServiceDatabase
 
-
 NOBODY = 9
 """A port on which nothing listens."""
 

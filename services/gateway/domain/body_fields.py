@@ -36,7 +36,9 @@ def unknown_fields(given: Mapping[str, Any], known: Container[str]) -> list[str]
 def checked(given: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
     """Those of `given` that pass as they are. Empty lists and objects are absent."""
     return {
-        name: check(name, given[name]) for name, check in checks.items() if given.get(name, []) not in EMPTY
+        name: checks[name](name, value)
+        for name, value in given.items()
+        if name in checks and value not in EMPTY
     }
 
 
@@ -45,7 +47,7 @@ def token_limit(given: Mapping[str, Any], names: tuple[str, ...], limits: Comple
     wanted = limits.default
     for name in names:
         if name in given:
-            wanted = integer(1, TOKEN_LIMIT_MAX)(name, given[name])
+            wanted = _TOKENS(name, given[name])
     return min(wanted, limits.maximum)
 
 
@@ -60,4 +62,5 @@ def wants_usage(given: Mapping[str, Any]) -> bool:
     return include_usage is not None and boolean("stream_options.include_usage", include_usage)
 
 
+_TOKENS = integer(1, TOKEN_LIMIT_MAX)
 EMPTY: tuple[Any, ...] = ([], {})

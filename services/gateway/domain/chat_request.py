@@ -19,7 +19,7 @@ from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.checks import only_one
 from services.gateway.domain.errors import InvalidRequest, UnsupportedParameter
 from services.gateway.domain.generation import AnswerId, CompletionLimits, UpstreamCall, WholeAnswer
-from services.gateway.domain.json_body import decode_object, encode
+from services.gateway.domain.json_body import decode_object, encode, encode_checked
 from services.gateway.domain.messages import Message, build_messages
 from services.gateway.domain.prompt_bound import prompt_bound
 from services.gateway.domain.tools import build_structure
@@ -87,16 +87,17 @@ def build_chat_request(body: Mapping[str, Any], limits: CompletionLimits) -> Cha
     ignored = unknown_fields(given, KNOWN)
     messages = build_messages(given.get("messages"))
     structure = build_structure(given)
-    messages_json, structure_json = encode(messages), encode(structure.body)
-    fields = _scalars(given) | structure.body
+    messages_json = encode_checked(messages)
+    structure_json = encode(structure.body)[1:-1] if structure.body else b""
+    parts = (b'"messages":' + messages_json, encode_checked(_scalars(given))[1:-1], structure_json)
     return ChatRequest(
-        _fields=b'"messages":' + messages_json + (b"," + encode(fields)[1:-1] if fields else b""),
+        _fields=b",".join(filter(None, parts)),
         stream=wants_stream(given),
         include_usage=wants_usage(given),
         tokens_prompt_bound=prompt_bound(
             messages=len(messages),
             message_bytes=len(messages_json),
-            structure_bytes=(len(structure_json) if structure.body else 0) + _tool_call_bytes(messages),
+            structure_bytes=len(structure_json) + _tool_call_bytes(messages),
         ),
         tokens_completion=token_limit(given, ("max_tokens", "max_completion_tokens"), limits),
         ignored_fields=(*ignored, *unknown_members(given, CHAT_SHAPE), *sorted(structure.left_out)),

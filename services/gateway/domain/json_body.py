@@ -3,6 +3,8 @@
 import json
 from typing import Any, NoReturn
 
+import msgspec
+
 from services.gateway.domain.errors import BodyUnreadable
 
 COMPACT = (",", ":")
@@ -40,6 +42,14 @@ def encode(value: object) -> bytes:
         raise BodyUnreadable("The request body contains a number that is out of range.") from error
 
 
+def encode_checked(value: object) -> bytes:
+    """The same for strings and numbers that have been checked one by one, in a tenth of the time."""
+    try:
+        return _WRITER.encode(value)
+    except UnicodeEncodeError as error:
+        raise BodyUnreadable("The request body contains half of a surrogate pair.") from error
+
+
 def _values_at_most(body: bytes) -> int:
     """A value is the first in its brackets or follows a comma; what lies in strings does not count. A few
     passes of C over the bytes, none of them long."""
@@ -69,4 +79,5 @@ def _reason(error: ValueError) -> str:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant)
+_WRITER = msgspec.json.Encoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=COMPACT)

@@ -17,6 +17,7 @@ ROLES = {
 }
 TEXT_FIELDS = ("name", "tool_call_id", "reasoning_content", "refusal")
 PART_TEXT = {"text": "text", "refusal": "refusal"}
+PLAIN = ("role", "content")
 REFUSED = ("function_call",)
 """Part of what was said, and no template here knows it: left out, the conversation would be another."""
 
@@ -30,7 +31,19 @@ def build_messages(value: Any) -> list[Message]:
     messages = list_at("messages", value, length_max=MESSAGES_MAX)
     if not messages:
         raise InvalidRequest("'messages' must not be empty.", param="messages")
-    return [_message(f"messages[{at}]", message) for at, message in enumerate(messages)]
+    return [_plain(message) or _message(f"messages[{at}]", message) for at, message in enumerate(messages)]
+
+
+def _plain(value: Any) -> Message | None:
+    """A role and a text, and nothing else, as most are: nothing to look at twice."""
+    if type(value) is not dict or len(value) != len(PLAIN):
+        return None
+    role, content = value.get("role"), value.get("content")
+    return (
+        {"role": ROLES[role], "content": content}
+        if type(role) is type(content) is str and role in ROLES
+        else None
+    )
 
 
 def _message(field: str, value: Any) -> Message:

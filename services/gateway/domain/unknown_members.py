@@ -1,7 +1,7 @@
 """Names inside a body's lists and objects that nobody here knows: left out like the unknown fields beside them, and told
 to the client the same way, as `messages[].name`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 Shape = Mapping[str, "Shape | None"]
@@ -38,23 +38,22 @@ RESPONSE_SHAPE: Shape = {
 
 def unknown_members(body: Mapping[str, Any], shape: Shape) -> list[str]:
     """Each name once. Of fields that `shape` does not have nothing is said."""
-    found = (
-        name
-        for field, inside in shape.items()
-        if inside is not None and field in body
-        for name in _unknown(field, body[field], inside)
-    )
-    return list(dict.fromkeys(found))
+    found: dict[str, None] = {}
+    for field, inside in shape.items():
+        if inside is not None and field in body:
+            _find(field, body[field], inside, found)
+    return list(found)
 
 
-def _unknown(path: str, value: Any, shape: Shape) -> Iterator[str]:
+def _find(path: str, value: Any, shape: Shape, found: dict[str, None]) -> None:
+    """Strings and numbers, most of what there is, have nothing inside."""
     if isinstance(value, list):
         for each in value:
-            yield from _unknown(f"{path}[]", each, shape)
+            _find(f"{path}[]", each, shape, found)
     elif isinstance(value, dict):
         for name, inner in value.items():
             if name not in shape:
                 if inner not in NOT_SAID:
-                    yield f"{path}.{name}"
-            elif (inside := shape[name]) is not None:
-                yield from _unknown(f"{path}.{name}", inner, inside)
+                    found[f"{path}.{name}"] = None
+            elif isinstance(inner, dict | list) and (inside := shape[name]) is not None:
+                _find(f"{path}.{name}", inner, inside, found)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import msgspec
+
 from services.gateway.domain.chat_stream import INJECTED
 from services.gateway.domain.counts import Counts, counts_of_timings, counts_of_usage
 from services.gateway.domain.errors import UpstreamFailed
@@ -19,7 +21,14 @@ def read_whole_answer(body: bytes) -> WholeAnswer:
         answer.pop(name, None)
     answer["model"] = model
     _complete(answer["choices"])
-    return WholeAnswer(_ENCODER.encode(answer).encode(errors="backslashreplace"), counts, model)
+    return WholeAnswer(_written(answer), counts, model)
+
+
+def _written(answer: dict[str, Any]) -> bytes:
+    try:
+        return _WRITER.encode(answer)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return _ENCODER.encode(answer).encode(errors="backslashreplace")
 
 
 def _complete(choices: list[Any]) -> None:
@@ -42,7 +51,7 @@ def model_in(answer: dict[str, Any]) -> str:
 def parse_answer(body: bytes) -> dict[str, Any]:
     """It has `choices`. Raises UpstreamFailed."""
     try:
-        answer = json.loads(body)
+        answer = _read(body)
     except (ValueError, RecursionError) as error:
         raise UpstreamFailed("The model server's answer could not be read. Nothing was charged.") from error
     if not isinstance(answer, dict) or not isinstance(answer.get("choices"), list):
@@ -50,4 +59,13 @@ def parse_answer(body: bytes) -> dict[str, Any]:
     return answer
 
 
+def _read(body: bytes) -> Any:
+    """json reads what msgspec refuses: NaN, and half of a surrogate pair."""
+    try:
+        return _READER.decode(body)
+    except msgspec.DecodeError:
+        return json.loads(body)
+
+
+_READER, _WRITER = msgspec.json.Decoder(), msgspec.json.Encoder()
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=COMPACT)

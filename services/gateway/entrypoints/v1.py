@@ -8,6 +8,7 @@ Redis does not answer there is no rate to tell. HEAD is GET without the body; OP
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -19,7 +20,7 @@ from services.gateway.use_cases.measure import requests
 from shared.api_keys import digest_of, parse_api_key
 from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
-from shared.http.client_address import client_address, limit_subject
+from shared.http.client_address import address_behind, forwarded_for, limit_subject, peer_of
 from shared.http.errors import status_of
 from shared.http.measure import ROUTE
 from shared.http.request_log import tell_account
@@ -33,6 +34,8 @@ CLIENT_LEFT = 499
 """nginx's number for it."""
 UNKNOWN_KEY = 401
 BEARER = "Bearer "
+REMEMBERED = 4096
+"""Keys and addresses of those who have just asked: to read them again takes longer than most of what follows."""
 OUR_FAULT = "Something went wrong on our side. Please try again; the request id helps us find it."
 
 log = structlog.get_logger()
@@ -54,6 +57,8 @@ class V1:
         self._turn_away = turn_away
         self._key_pepper = key_pepper
         self._trusted_proxies = trusted_proxies
+        self._key_in = lru_cache(maxsize=REMEMBERED)(self._read_key)
+        self._subject_of = lru_cache(maxsize=REMEMBERED)(self._read_subject)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -104,11 +109,15 @@ class V1:
         return next((route for route in self._below if path.startswith(route)), None)
 
     def _caller(self, scope: Scope) -> Caller:
-        address = client_address(scope, self._trusted_proxies)
-        return Caller(scope["state"]["request_id"], limit_subject(address), self._key_claim(scope))
+        subject = self._subject_of(peer_of(scope), forwarded_for(scope))
+        return Caller(
+            scope["state"]["request_id"], subject, self._key_in(http.header(scope, b"authorization"))
+        )
 
-    def _key_claim(self, scope: Scope) -> KeyClaim | None:
-        authorization = http.header(scope, b"authorization")
+    def _read_subject(self, peer: str, forwarded: tuple[bytes, ...]) -> str:
+        return limit_subject(address_behind(peer, forwarded, self._trusted_proxies))
+
+    def _read_key(self, authorization: str) -> KeyClaim | None:
         if authorization[: len(BEARER)].lower() != BEARER.lower():
             return None
         key = parse_api_key(authorization[len(BEARER) :].strip())

@@ -1,8 +1,7 @@
 """How many requests may wait, before the queue, until money that only running requests hold is free again."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Self
 
 from services.gateway.use_cases.measure import HELD_WAITING
 from shared.ids import AccountId
@@ -21,6 +20,14 @@ class Place:
         self.account_id = account_id
         self.is_taken = False
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Given back."""
+        if self.is_taken:
+            self._waiters.leave(self.account_id)
+
     def take(self) -> bool:
         """False when there is none left. Again is no second one."""
         if not self.is_taken and self._waiters.have_room_for(self.account_id):
@@ -33,15 +40,9 @@ class HeldWaiters:
     def __init__(self) -> None:
         self._by_account: Counter[AccountId] = Counter()
 
-    @contextmanager
-    def place(self, account_id: AccountId) -> Iterator[Place]:
-        """Given back on leaving."""
-        place = Place(self, account_id)
-        try:
-            yield place
-        finally:
-            if place.is_taken:
-                self._leave(account_id)
+    def place(self, account_id: AccountId) -> Place:
+        """`with` it."""
+        return Place(self, account_id)
 
     def have_room_for(self, account_id: AccountId) -> bool:
         if self._by_account.total() >= HELD_WAITERS_MAX:
@@ -52,7 +53,7 @@ class HeldWaiters:
         self._by_account[account_id] += 1
         HELD_WAITING.inc()
 
-    def _leave(self, account_id: AccountId) -> None:
+    def leave(self, account_id: AccountId) -> None:
         self._by_account[account_id] -= 1
         if not self._by_account[account_id]:
             del self._by_account[account_id]

@@ -27,6 +27,8 @@ CONFIRM_INTERVAL_SECONDS = 5.0
 CONFIRM_INTERVAL_SECONDS_MAX = 60.0
 """While nothing at all is confirmed metering stands still: thousands of records need not be asked for so often."""
 
+Kept = tuple[RequestId, UsageRecord]
+
 log = structlog.get_logger()
 
 
@@ -92,10 +94,10 @@ class Unconfirmed:
     async def forget_confirmed(self) -> int:
         """How many. Raises redis errors."""
         confirmed = 0
-        for batch in _batches(list(self._kept.values())):
+        for batch in _batches(list(self._kept.items())):
             by_account: defaultdict[AccountId, list[RequestId]] = defaultdict(list)
-            for record in batch:
-                by_account[AccountId(record.account_id)].append(_id_of(record))
+            for request_id, record in batch:
+                by_account[AccountId(record.account_id)].append(request_id)
             for request_id in await confirmed_by_the_ledger(self._redis, by_account):
                 confirmed += 1
                 self._kept.pop(request_id, None)
@@ -106,9 +108,9 @@ class Unconfirmed:
         return confirmed
 
 
-def _batches(records: Sequence[UsageRecord]) -> Iterator[Sequence[UsageRecord]]:
-    for start in range(0, len(records), BATCH_RECORDS_MAX):
-        yield records[start : start + BATCH_RECORDS_MAX]
+def _batches(kept: Sequence[Kept]) -> Iterator[Sequence[Kept]]:
+    for start in range(0, len(kept), BATCH_RECORDS_MAX):
+        yield kept[start : start + BATCH_RECORDS_MAX]
 
 
 def _longer(pause_seconds: float) -> float:

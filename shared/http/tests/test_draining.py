@@ -18,8 +18,8 @@ from shared.http.waiting_room import WaitingRoom
 from tests.support.eventually import eventually
 from tests.support.in_process import loopback_socket, url_of
 
-LEAVE_SECONDS = 1.0
-"""Long enough here to be looked at."""
+LEAVE_SECONDS = 3.0
+"""Long enough here to be looked at, on a busy machine too."""
 
 
 @dataclass
