@@ -6,12 +6,26 @@ set -euo pipefail
 folder=${1:?FOLDER} commit=${2:?COMMIT} port=${3:?PORT}
 HEALTH_SECONDS=${HEALTH_SECONDS:-180}
 GOOD=.git/deploy.good # the commit that last passed: after a failed one HEAD is no way back
+KEPT=.git/deploy.kept # the versions whose images stay: the one that runs, and the one before it
 PATHS="/health /register /packs" # the gateway's own, and a page of accounts and of billing, which may start later
 say() { echo "== $*"; }
 stop() { echo "$*" >&2; exit 1; }
 failed() {
   docker compose ps || true
   stop "$1 The way back: scripts/deploy.sh $folder $(cat $GOOD) $port"
+}
+
+# A deployment leaves about a gigabyte of images behind. Those of this project alone: others on this host have their own.
+forget_older_images() {
+  [[ -s $KEPT ]] || { echo "$PROMPTLY_VERSION" >$KEPT; return; } # what ran before is not known: it stays
+  { echo "$PROMPTLY_VERSION" && { grep -vxF "$PROMPTLY_VERSION" $KEPT || true; }; } | head -n 2 >$KEPT.new
+  mv $KEPT.new $KEPT
+  project=$(docker compose config --format json | python3 -c 'import json, sys; print(json.load(sys.stdin)["name"])')
+  for image in $(docker compose config --images | grep "^$project-" | sort -u); do
+    docker image ls --format '{{.Tag}}' "${image%:*}" | { grep -vxF -e '<none>' -f $KEPT || true; } |
+      sed "s|^|${image%:*}:|" | xargs --no-run-if-empty docker image rm || echo "An older image of ${image%:*} stays: docker says why."
+  done
+  docker image prune --force --filter "label=com.docker.compose.project=$project"
 }
 
 main() {
@@ -50,6 +64,8 @@ main() {
   say "smoke test"
   python3 scripts/smoke-test.py --url "http://127.0.0.1:$port" --skip-rate-limit || failed "The smoke test failed."
   git rev-parse HEAD >$GOOD
+  say "images"
+  forget_older_images || echo "Older images stay: docker says why."
   say "$PROMPTLY_VERSION runs"
 }
 

@@ -2,9 +2,7 @@
 
 import pytest
 
-from deploy.operations.tests.test_deploy import Host, host, port
-
-__all__ = ["host", "port"]
+from tests.support.deployed_host import Host
 
 
 @pytest.mark.parametrize(
