@@ -28,6 +28,13 @@ forget_older_images() {
   docker image prune --force --filter "label=com.docker.compose.project=$project"
 }
 
+# For `docker compose up -d SERVICE` by hand, after a change of a setting: the same images, not ones called "dev".
+keep_version() {
+  [[ -e .env ]] || return 0
+  grep -q '^PROMPTLY_VERSION=' .env || printf '\nPROMPTLY_VERSION=\n' >>.env
+  sed -i "s|^PROMPTLY_VERSION=.*|PROMPTLY_VERSION=$PROMPTLY_VERSION|" .env
+}
+
 main() {
   [[ $commit =~ ^([0-9a-f]{40}|v[0-9]+\.[0-9]+\.[0-9]+)$ ]] || stop "COMMIT is 40 hexadecimal digits, or a tag such as v1.4.0."
   [[ $port =~ ^[0-9]{1,5}$ ]] || stop "PORT is a number."
@@ -48,6 +55,7 @@ main() {
   git checkout --quiet --detach "$commit^{commit}" || stop "$commit is not in the repository."
   PROMPTLY_VERSION=$(git describe --tags --always)
   export PROMPTLY_VERSION
+  keep_version
   say "$folder: ${before:0:12} -> $(git rev-parse --short=12 HEAD) ($PROMPTLY_VERSION)"
 
   say "containers"

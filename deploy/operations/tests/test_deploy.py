@@ -18,6 +18,22 @@ def test_a_deployment_brings_the_commit_its_containers_and_tries_it(host: Host) 
     assert "backed up" not in done.stdout, "there was nothing to back up"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("A=1\nPROMPTLY_VERSION=\nB=2\n", "A=1\nPROMPTLY_VERSION=v1.0.0\nB=2\n"),
+        ("PROMPTLY_VERSION=v0.9.0\n", "PROMPTLY_VERSION=v1.0.0\n"),
+        ("A=1", "A=1\nPROMPTLY_VERSION=v1.0.0\n"),
+    ],
+)
+def test_what_is_started_by_hand_afterwards_is_the_same_version(host: Host, before: str, after: str) -> None:
+    (host.folder / ".env").write_text(before)
+    (host.folder / ".env").chmod(0o600)
+    assert host.deploy("v1.0.0").returncode == 0
+    assert (host.folder / ".env").read_text() == after
+    assert (host.folder / ".env").stat().st_mode & 0o777 == 0o600
+
+
 def test_what_runs_is_backed_up_first_by_the_code_that_runs(host: Host) -> None:
     done = host.deploy(host.commits[1], DATABASE="a1b2c3")
     assert "backed up by first compose" in done.stdout
