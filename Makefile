@@ -43,7 +43,7 @@ dev: ## restart one service on every change of its code: SERVICE=gateway
 	@$(LOCAL) dev "$$SERVICE"
 
 env: ## write .env from .env.template, with fresh secrets; what is known of a place: FOR=staging
-	@$(INSTALL) check
+	@$(INSTALL) compose
 	@$(LOCAL) env $(FOR)
 
 key: ## register an address and print its key: EMAIL=you@example.com
