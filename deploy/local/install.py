@@ -1,4 +1,4 @@
-"""Installs what `make` needs: python -m deploy.local.install run|compose|test|check. Says what before it does.
+"""Installs what `make` needs: python -m deploy.local.install run|compose|model|test|check. Says what before it does.
 
 Runs on the system's bare python3, before there is a virtual environment: standard library only."""
 
@@ -72,6 +72,8 @@ def locks_for(purpose: str, environment: Mapping[str, str]) -> list[str]:
         return ["dev"]
     if purpose == "test":
         return ["dev", "model"]
+    if purpose == "model":
+        return ["model"]
     if purpose == "compose":  # servers and model are in containers, or elsewhere
         return ["run"]
     llama = environment.get("LLAMA_BASE_URL") or read_env_file(ROOT / ".env").get("LLAMA_BASE_URL")

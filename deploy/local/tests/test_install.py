@@ -42,6 +42,7 @@ def test_root_with_apt_goes_on() -> None:
 
 def test_the_model_is_installed_only_where_no_other_is_given() -> None:
     assert "model" in install.locks_for("run", {})
+    assert "model" in install.locks_for("model", {"LLAMA_BASE_URL": "http://127.0.0.1:1"})
     assert "model" not in install.locks_for("run", {"LLAMA_BASE_URL": "http://127.0.0.1:1"})
 
 
