@@ -73,6 +73,7 @@ def _serve(service: str, settings: SettingsT, build_app: Callable[[SettingsT], F
     room = WaitingRoom(partial(build_app, settings))
     config = uvicorn.Config(
         room,
+        interface="asgi3",  # it would ask whether a coroutine function is called: a layer of its own for each request
         host=settings.listen_host,
         port=settings.listen_port,
         loop="uvloop",

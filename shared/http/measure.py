@@ -6,8 +6,10 @@ A route is written as in the code (`/v1/usage/{request_id}`), never as it was as
 from collections.abc import Mapping
 from functools import lru_cache
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 from starlette.types import Scope
+
+from shared.durations import Durations
 
 OTHER = "other"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -19,11 +21,11 @@ REQUESTS = Counter(
     "Requests that have ended, also by a client that left. Status 0: nothing was answered.",
     ("method", "route", "status"),
 )
-SECONDS = Histogram(
+SECONDS = Durations(
     "promptly_http_request_seconds",
     "From a request's head to the end of its answer, a stream's end included.",
-    ("route",),
-    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0),
+    label="route",
+    bounds=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0, 600.0),
 )
 
 
@@ -53,15 +55,10 @@ def method_of(scope: Scope) -> str:
 
 def count(method: str, route: str, status: int, seconds: float) -> None:
     _requests(method, route, status).inc()
-    _seconds(route).observe(seconds)
+    SECONDS.of(route).observe(seconds)
 
 
 @lru_cache(maxsize=1024)
 def _requests(method: str, route: str, status: int) -> Counter:
     """To find it again takes longer than to count."""
     return REQUESTS.labels(method, route, status)
-
-
-@lru_cache(maxsize=256)
-def _seconds(route: str) -> Histogram:
-    return SECONDS.labels(route)

@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -41,15 +41,14 @@ class WaitingRoom:
         """From now on nobody should come; who is here is served to the end."""
         self._is_leaving = True
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif self._is_leaving and scope["type"] == "http":
-            await self._serve_the_last(scope, receive, _closing(send))
-        elif self._app is not None:
-            await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._turn_away(scope["path"], send)
+            return self._live(receive, send)
+        if self._is_leaving and scope["type"] == "http":
+            return self._serve_the_last(scope, receive, _closing(send))
+        if self._app is not None:
+            return self._app(scope, receive, send)
+        return self._turn_away(scope, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -90,13 +89,16 @@ class WaitingRoom:
 
     async def _serve_the_last(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._app is None:
-            await self._turn_away(scope["path"], send)
+            await self._turn_away(scope, send)
         elif scope["path"] == "/ready":
             await _send(send, 503, {"status": "not ready", "missing": ["stopping"]})
         else:
             await self._app(scope, receive, send)
 
-    async def _turn_away(self, path: str, send: Send) -> None:
+    async def _turn_away(self, scope: Scope, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
         if path == "/health":
             await _send(send, 200, {"status": "ok"})
         elif path == "/ready" and self._missing is not None:

@@ -5,7 +5,7 @@ that its page may read it. With no origins allowed nothing of this is there.
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,14 +28,15 @@ class Cors:
         self._app = app
         self._origins = origins
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if not self._origins:
+            return self._app(scope, receive, send)
         origin = header(scope, b"origin") if scope["type"] == "http" else ""
         if not self._allows(origin):
-            await self._app(scope, receive, self._varying(send) if self._origins else send)
-        elif scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
-            await self._answer_preflight(scope, send, origin)
-        else:
-            await self._app(scope, receive, self._readable(send, origin))
+            return self._app(scope, receive, self._varying(send))
+        if scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
+            return self._answer_preflight(scope, send, origin)
+        return self._app(scope, receive, self._readable(send, origin))
 
     def _allows(self, origin: str) -> bool:
         return bool(origin) and (ANY_ORIGIN in self._origins or origin in self._origins)

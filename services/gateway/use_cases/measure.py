@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 from shared.contracts.gateway import UsageRecord
+from shared.durations import Durations
 
 FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0)
 SLOW = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -24,24 +25,24 @@ TOKENS = Counter("promptly_gateway_tokens", "Tokens charged. `cached` ones lie i
 TOKENS_ABOVE_HOLD = Counter(
     "promptly_gateway_tokens_above_hold", "Generated beyond what was reserved, and never collected."
 )
-FIRST_BYTE = Histogram(
+FIRST_BYTE = Durations(
     "promptly_gateway_time_to_first_byte_seconds",
     "From the request's head to the first byte of its answer, or the whole of it.",
-    ("answer",),
-    buckets=SLOW,
+    label="answer",
+    bounds=SLOW,
 )
-OWN_OVERHEAD = Histogram(
+OWN_OVERHEAD = Durations(
     "promptly_gateway_own_overhead_seconds",
     "From the last byte of the request to the upstream, without the queue, and from the upstream's first byte "
     "to ours (of a whole answer: to its settlement and sending).",
-    ("answer",),
-    buckets=FAST,
+    label="answer",
+    bounds=FAST,
 )
-QUEUE_WAIT = Histogram(
+QUEUE_WAIT = Durations(
     "promptly_gateway_queue_wait_seconds",
     "For a turn at the upstreams; nothing when there was room.",
-    buckets=SLOW,
-)
+    bounds=SLOW,
+).of()
 HELD_WAITING = Gauge(
     "promptly_gateway_held_waiters", "Requests that wait until money held by running ones is free again."
 )
@@ -87,9 +88,13 @@ class Stopwatch:
 
 
 def count_tokens(record: UsageRecord) -> None:
-    _PROMPT.inc(record.tokens_prompt)
-    _COMPLETION.inc(record.tokens_completion)
-    _CACHED.inc(record.tokens_cached)
+    for counter, tokens in (
+        (_PROMPT, record.tokens_prompt),
+        (_COMPLETION, record.tokens_completion),
+        (_CACHED, record.tokens_cached),
+    ):
+        if tokens:
+            counter.inc(tokens)
 
 
 @lru_cache(maxsize=1024)
@@ -99,5 +104,5 @@ def requests(endpoint: str, status: int, outcome: str) -> Counter:
 
 
 _PROMPT, _COMPLETION, _CACHED = (TOKENS.labels(kind) for kind in ("prompt", "completion", "cached"))
-_OVERHEAD_OF = {answer: OWN_OVERHEAD.labels(answer) for answer in ("stream", "whole")}
-_FIRST_BYTE_OF = {answer: FIRST_BYTE.labels(answer) for answer in ("stream", "whole")}
+_OVERHEAD_OF = {answer: OWN_OVERHEAD.of(answer) for answer in ("stream", "whole")}
+_FIRST_BYTE_OF = {answer: FIRST_BYTE.of(answer) for answer in ("stream", "whole")}

@@ -52,7 +52,7 @@ async def test_it_says_so_then_closes_the_door_then_lets_streams_end(monkeypatch
     monkeypatch.setattr(draining, "LEAVE_SECONDS", LEAVE_SECONDS)
     story, listening = Story(), loopback_socket()
     room = WaitingRoom(story.app)
-    server = DrainingServer(uvicorn.Config(room, lifespan="on", log_config=None), room)
+    server = DrainingServer(uvicorn.Config(room, interface="asgi3", lifespan="on", log_config=None), room)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     url = url_of(listening)
     async with httpx.AsyncClient(base_url=url) as streaming, httpx.AsyncClient(base_url=url) as client:

@@ -22,6 +22,7 @@ async def serving(app: Any) -> AsyncIterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app,
+        interface="asgi3",
         http=GatheringProtocol,
         lifespan="on",
         log_config=None,
