@@ -1,5 +1,5 @@
-"""uvicorn's protocol, but what is written to a client within one turn of the event loop goes out as one, and what is
-no HTTP is refused as everything else is: with an id, in the shape of our errors.
+"""uvicorn's protocol, but an answer's head goes out together with what follows it within one turn of the event loop, and
+what is no HTTP is refused as everything else is: with an id, in the shape of our errors.
 
 uvicorn writes an answer's head and body each by itself, and uvloop each at once: a call into the kernel that costs
 more than parsing the request.
@@ -19,6 +19,7 @@ from shared.ids import new_request_id
 NO_HTTP = "This is no HTTP/1.1 request that can be read: see its first line and its headers."
 
 CLIENT = "promptly.client"
+HEAD = b"HTTP/1.1 "
 
 log = structlog.get_logger()
 
@@ -34,9 +35,13 @@ class _Gathering:
         self._pieces: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        if not self._pieces:
+        if self._pieces:
+            self._pieces.append(data)
+        elif data.startswith(HEAD):  # its body is about to follow
             self._loop.call_soon(self._flush)
-        self._pieces.append(data)
+            self._pieces.append(data)
+        else:
+            self._transport.write(data)
 
     def close(self) -> None:
         self._flush()

@@ -7,7 +7,7 @@ request through the services; a stranger's is ignored. The path is logged withou
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from contextlib import AbstractContextManager
 
 import structlog
@@ -46,12 +46,12 @@ class RequestLog:
         scope.setdefault("state", {})["request_id"] = request_id
         status, started = 0, time.perf_counter()
 
-        async def send_with_id(message: Message) -> None:
+        def send_with_id(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = _with_id(message.get("headers", ()), request_id)
-            await send(message)
+            return send(message)
 
         outside = structlog.contextvars.bind_contextvars(request_id=request_id)
         with _span(scope) as span:

@@ -58,7 +58,7 @@ class UpstreamConnection(asyncio.Protocol):
     async def read_status(self, timeout_seconds: float) -> int:
         """Waits for the whole head, at most that long."""
         while not self._has_head:
-            await self._wait(timeout_seconds)
+            await self._happening(timeout_seconds)
         return self._status
 
     async def read_piece(self, timeout_seconds: float) -> bytes:
@@ -66,7 +66,7 @@ class UpstreamConnection(asyncio.Protocol):
         while not self._pieces:
             if self._is_complete:
                 return b""
-            await self._wait(timeout_seconds)
+            await self._happening(timeout_seconds)
         pieces, self._pieces, self._buffered_bytes = self._pieces, [], 0
         if self._is_paused:
             self._read_on()
@@ -179,22 +179,20 @@ class UpstreamConnection(asyncio.Protocol):
         self.close()
         self._wake()
 
-    async def _wait(self, timeout_seconds: float) -> None:
-        """For something to happen. Raises what has ended the connection."""
+    def _happening(self, timeout_seconds: float) -> asyncio.Future[None]:
+        """Done when something has happened. Raises what has ended the connection."""
         if self._failure is not None:
             raise self._failure
         self._deadline = self._loop.time() + timeout_seconds
         if self._alarm is None or self._alarm.when() > self._deadline:
             self._set_alarm()
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        waiter = self._waiter = self._loop.create_future()
+        return waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _set_alarm(self) -> None:
         """One for many waits, none of which has to set and withdraw its own."""
@@ -204,7 +202,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def _ring(self) -> None:
         self._alarm = None
-        if self._waiter is None:
+        if self._waiter is None or self._waiter.done():  # nobody waits any more
             return
         if self._loop.time() < self._deadline:
             self._set_alarm()

@@ -7,6 +7,7 @@ the generation. Nothing is sent twice.
 import asyncio
 import json
 from base64 import b64encode
+from collections.abc import Awaitable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -83,12 +84,15 @@ class HttpAnswer:
         if self._connection is not None:
             self._connections.give_back(self._connection)
 
-    async def read_piece(self) -> bytes:
-        if first := self._first:
-            self._first = b""
-            return first
+    def read_piece(self) -> Awaitable[bytes]:
+        if self._first:
+            return self._take_first()
         assert self._connection is not None
-        return await self._connection.read_piece(self._timeout_seconds)
+        return self._connection.read_piece(self._timeout_seconds)
+
+    async def _take_first(self) -> bytes:
+        first, self._first = self._first, b""
+        return first
 
     async def read(self) -> bytes:
         if self._body is None:

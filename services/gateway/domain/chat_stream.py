@@ -38,6 +38,8 @@ class ChatStream:
 
     def feed(self, data: bytes) -> bytes:
         """After `is_done` or `failure` there is nothing more to come."""
+        if self._splitter.is_one(data) and (cut := self._cut(data)) is not None:
+            return cut
         passed = []
         try:
             for event in self._splitter.feed(data):

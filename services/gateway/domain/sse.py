@@ -22,6 +22,10 @@ class EventSplitter:
         self._rest = b""
         self._searched = 0
 
+    def is_one(self, data: bytes) -> bool:
+        """Whether it is an event and nothing else, as most pieces are. Need not be fed then."""
+        return not self._rest and 0 <= data.find(b"\n\n") == len(data) - 2 and b"\r" not in data
+
     def feed(self, data: bytes) -> list[bytes]:
         """Raises UpstreamFailed when an event does not end within EVENT_BYTES_MAX."""
         buffer = self._rest + data if self._rest else data

@@ -1,5 +1,6 @@
 """What the gateway needs of a model server. The transport behind it is an adapter's business."""
 
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,7 +23,7 @@ class UpstreamReply(Protocol):
 
     status: int
 
-    async def read_piece(self) -> bytes:
+    def read_piece(self) -> Awaitable[bytes]:
         """The body as it comes: what is there and was not read yet; empty at its end."""
         ...
 
