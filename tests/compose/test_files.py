@@ -173,4 +173,4 @@ def resolved(part: str, name: str) -> dict[str, Any]:
     """With what it extends, as far as these tests ask."""
     service = read_part(part)["services"][name]
     base = read_part("base")["services"][service["extends"]["service"]] if "extends" in service else {}
-    return {**base, **service}
+    return {**base, **service, "deploy": {**base.get("deploy", {}), **service.get("deploy", {})}}
