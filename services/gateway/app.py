@@ -165,6 +165,7 @@ class Gateway:
             background.start("template", self.template.run)
             background.start("checkpoints", self.checkpoints.run)
             background.start("unconfirmed", self.unconfirmed.run)
+            background.start("confirmations", self.unconfirmed.run_confirmations)
             background.start("usage_relay", self.usage_relay.run)
             background.start("backlog", self.backlog.run)
             yield

@@ -6,7 +6,6 @@ nothing, and the ledger counts a request once.
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import structlog
@@ -26,8 +25,9 @@ INTERVAL_SECONDS = 0.25
 CONFIRM_INTERVAL_SECONDS = 5.0
 CONFIRM_INTERVAL_SECONDS_MAX = 60.0
 """While nothing at all is confirmed metering stands still: thousands of records need not be asked for so often."""
-
-Kept = tuple[RequestId, UsageRecord]
+ASKED_AT_ONCE_MAX = 32
+BREATH_SECONDS = 0.005
+"""Between such questions: each may be as many scripts as accounts, and requests wait behind them."""
 
 log = structlog.get_logger()
 
@@ -67,17 +67,22 @@ class Unconfirmed:
         self._to_settle = dict(self._kept)
 
     async def run(self) -> None:
-        confirm_at, pause_seconds = 0.0, CONFIRM_INTERVAL_SECONDS
         while True:
             await asyncio.sleep(INTERVAL_SECONDS)
             try:
                 await self.settle_waiting()
-                if _now() >= confirm_at:
-                    moves = await self.forget_confirmed() or not self._kept
-                    pause_seconds = CONFIRM_INTERVAL_SECONDS if moves else _longer(pause_seconds)
-                    confirm_at = _now() + pause_seconds
             except REDIS_ERRORS as error:
-                log.warning("settlements_unconfirmed", count=len(self._kept), reason=type(error).__name__)
+                self._tell(error)
+
+    async def run_confirmations(self) -> None:
+        pause_seconds = CONFIRM_INTERVAL_SECONDS
+        while True:
+            await asyncio.sleep(pause_seconds)
+            try:
+                moves = await self.forget_confirmed() or not self._kept
+                pause_seconds = CONFIRM_INTERVAL_SECONDS if moves else _longer(pause_seconds)
+            except REDIS_ERRORS as error:
+                self._tell(error)
 
     async def settle_waiting(self) -> None:
         """Raises redis errors; what was not settled then waits on."""
@@ -93,10 +98,12 @@ class Unconfirmed:
 
     async def forget_confirmed(self) -> int:
         """How many. Raises redis errors."""
-        confirmed = 0
-        for batch in _batches(list(self._kept.items())):
+        confirmed, kept = 0, list(self._kept.items())
+        for start in range(0, len(kept), ASKED_AT_ONCE_MAX):
+            if start:
+                await asyncio.sleep(BREATH_SECONDS)
             by_account: defaultdict[AccountId, list[RequestId]] = defaultdict(list)
-            for request_id, record in batch:
+            for request_id, record in kept[start : start + ASKED_AT_ONCE_MAX]:
                 by_account[AccountId(record.account_id)].append(request_id)
             for request_id in await confirmed_by_the_ledger(self._redis, by_account):
                 confirmed += 1
@@ -107,10 +114,8 @@ class Unconfirmed:
             self._dropped = 0
         return confirmed
 
-
-def _batches(kept: Sequence[Kept]) -> Iterator[Sequence[Kept]]:
-    for start in range(0, len(kept), BATCH_RECORDS_MAX):
-        yield kept[start : start + BATCH_RECORDS_MAX]
+    def _tell(self, error: Exception) -> None:
+        log.warning("settlements_unconfirmed", count=len(self._kept), reason=type(error).__name__)
 
 
 def _longer(pause_seconds: float) -> float:
@@ -119,7 +124,3 @@ def _longer(pause_seconds: float) -> float:
 
 def _id_of(record: UsageRecord) -> RequestId:
     return RequestId(str(record.request_id))
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
