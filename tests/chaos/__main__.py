@@ -6,10 +6,12 @@ red; then the command that repeats it is printed."""
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.local.failures import LocalFailure
@@ -25,6 +27,7 @@ from tests.chaos.system import running_chaos
 HISTORIES = ROOT / ".local" / "chaos"
 UNITS = {"s": 1, "m": 60, "h": 3600}
 SEED_MAX = 10_000
+TERMINATED = 128 + signal.SIGTERM
 NO_VERDICT = (AssertionError, TimeoutError, OSError, LocalFailure, ExceptionGroup)
 """What the harness itself may fail by, such as a system that does not start: not recorded, and not forgotten."""
 
@@ -34,7 +37,10 @@ def main() -> int:
     if given.what == "report":
         report.write()
         return 0
-    results = asyncio.run(_run(given))
+    try:
+        results = asyncio.run(_run(given))
+    except asyncio.CancelledError:
+        return TERMINATED
     red = [result for result in results if not result.is_green]
     _say(f"{len(results)} seeds, {len(red)} red.")
     return 1 if red else 0
@@ -58,6 +64,8 @@ def _arguments() -> argparse.Namespace:
 async def _run(given: argparse.Namespace) -> list[Result]:
     results: list[Result] = []
     failed: list[str] = []
+    ends_orderly_when_terminated()
+    run = f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ} {_command(given)}"
     with tempfile.TemporaryDirectory(prefix="promptly-chaos-") as home:
         async with running_chaos(Path(home)) as chaos:
             for experiment, seed in _plan(given):
@@ -67,7 +75,7 @@ async def _run(given: argparse.Namespace) -> list[Result]:
                     failed.append(f"{experiment.name} seed {seed} came to no verdict: {error!r}")
                     _say(f"FAIL   {failed[-1]}")
                     continue
-                result = replace(result, commit=commit_now())
+                result = replace(result, commit=commit_now(), run=run)
                 results.append(result)
                 _tell(result)
                 if not given.no_record:
@@ -77,6 +85,23 @@ async def _run(given: argparse.Namespace) -> list[Result]:
     if failed:
         raise SystemExit(f"{len(results)} seeds, {len(failed)} without a verdict.")
     return results
+
+
+def _command(given: argparse.Namespace) -> str:
+    said = {
+        "EXPERIMENT": None if given.what == "all" else given.what,
+        "SEED": given.seed,
+        "SEEDS": None if given.seeds == 1 else given.seeds,
+        "SOAK": given.soak,
+    }
+    return " ".join(["make chaos", *(f"{name}={value}" for name, value in said.items() if value is not None)])
+
+
+def ends_orderly_when_terminated() -> None:
+    """SIGTERM ends the running task as Ctrl-C does: servers are stopped, and the small disk is unmounted."""
+    running = asyncio.current_task()
+    assert running is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
 
 
 def _plan(given: argparse.Namespace) -> Iterator[tuple[Experiment, int]]:

@@ -14,7 +14,8 @@ RESULTS = ROOT / "docs" / "reliability-results.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`footprint`: of each service when it was quiet again, memory in MB and open descriptors."""
+    """`footprint`: of each service when it was quiet again, memory in MB and open descriptors. `run`: the command, and
+    when it was given; its seeds had one system."""
 
     experiment: str
     seed: int
@@ -30,6 +31,7 @@ class Result:
     footprint: dict[str, tuple[int, int]] = field(default_factory=dict)
     at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}")
     commit: str = ""
+    run: str = ""
 
     @property
     def is_green(self) -> bool:

@@ -5,7 +5,7 @@ import random
 import resource
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 
@@ -26,6 +26,7 @@ from tests.chaos.checker.verdict import Violation, figures, judge
 from tests.chaos.history import History, now
 from tests.chaos.load.crowd import crowd
 from tests.chaos.quiet import until_quiet
+from tests.chaos.rebuild import rebuild
 from tests.chaos.reconcile import reconcile
 from tests.chaos.results import Result
 from tests.chaos.scene import Experiment, Scene
@@ -82,11 +83,13 @@ async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, se
 
 async def verdict_on(played: Played) -> tuple[Facts, list[Violation]]:
     """What is wrong is looked at once more when it is quiet again: a grant may end, or a webhook be told again, at the
-    very moment of the verdict."""
-    facts = await collect(played.scene.chaos, played.seen)
+    very moment of the verdict. Last of all Redis is emptied, and looked at once more."""
+    chaos, gathered = played.scene.chaos, played.scene.crowd
+    facts = await collect(chaos, played.seen)
     if judge(facts):
-        await until_quiet(played.scene.chaos, played.scene.crowd.accounts)
-        facts = await collect(played.scene.chaos, played.seen)
+        await until_quiet(chaos, gathered.accounts)
+        facts = await collect(chaos, played.seen)
+    facts = replace(facts, after_rebuild=await rebuild(chaos, played.seen, gathered))
     return facts, [*judge(facts), *_own(played.scene)]
 
 

@@ -52,6 +52,8 @@ class Chaos:
     """Every key that anybody was given, for the sweep; `emails` by account."""
     rows_seen: dict[int, str] = field(default_factory=dict)
     """Digests of the ledger's entries as the last verdict saw them."""
+    mails_again_seen: int = 0
+    """How many mails had come again by then."""
     _ports: dict[str, int] = field(default_factory=dict)
 
     @property

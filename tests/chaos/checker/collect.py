@@ -48,6 +48,7 @@ async def collect(chaos: Chaos, seen: Seen) -> Facts:
 async def collect_on(connection: Any, chaos: Chaos, seen: Seen) -> Facts:
     """The ledger as this connection sees it."""
     accounts, history = seen.accounts, seen.history
+    accepted = accepted_mails(chaos.mail_server.folder)
     return Facts(
         asked=tuple(history.asked),
         revoked=tuple(history.revoked),
@@ -70,7 +71,8 @@ async def collect_on(connection: Any, chaos: Chaos, seen: Seen) -> Facts:
         emails=await ledger.read_emails(connection),
         adjustments=await ledger.read_adjustments(connection),
         tidings=await ledger.read_tidings(connection),
-        mails=_mails(await ledger.read_mails(connection), accepted_mails(chaos.mail_server.folder)),
+        mails=_mails(await ledger.read_mails(connection), accepted),
+        mails_again=count_again(accepted) - chaos.mails_again_seen,
         mails_may_be_refused=chaos.mail_server.refused_for_good,
         waiting=await find_waiting(chaos),
         changed_rows=changed_rows(chaos.rows_seen, await ledger.read_digests(connection)),
@@ -81,6 +83,7 @@ async def collect_on(connection: Any, chaos: Chaos, seen: Seen) -> Facts:
 
 async def remember_rows(chaos: Chaos) -> None:
     """For the next verdict: a row of the ledger never changes and never goes."""
+    chaos.mails_again_seen = count_again(accepted_mails(chaos.mail_server.folder))
     connection = await asyncpg.connect(chaos.backing.postgres)
     try:
         chaos.rows_seen = await ledger.read_digests(connection)
@@ -103,6 +106,10 @@ def accepted_mails(folder: Path) -> Counter[str]:
         message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
         found.update(MESSAGE_ID.findall(str(message["Message-ID"])))
     return found
+
+
+def count_again(accepted: Counter[str]) -> int:
+    return sum(many - 1 for many in accepted.values())
 
 
 def _mails(owed: Iterable[tuple[str, str, str]], accepted: Counter[str]) -> tuple[Mail, ...]:

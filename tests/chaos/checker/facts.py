@@ -106,7 +106,7 @@ class Mail:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`waiting`: by name, whatever should have come to nothing. `lowest`: per account the least that was ever
-    seen to be free in Redis. The last four are found by comparing or searching, and are empty when all is well."""
+    seen to be free in Redis; `mails_again`: how often the mail server took one that it had. The last four are found by comparing or searching, and are empty when all is well."""
 
     asked: tuple[Asked, ...] = ()
     revoked: tuple[Revoked, ...] = ()
@@ -131,6 +131,7 @@ class Facts:
     tidings: Mapping[str, str] = field(default_factory=dict)
     mails: tuple[Mail, ...] = ()
     mails_may_be_refused: int = 0
+    mails_again: int = 0
     waiting: Mapping[str, int] = field(default_factory=dict)
     changed_rows: tuple[str, ...] = ()
     after_replay: tuple[str, ...] = ()

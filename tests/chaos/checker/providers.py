@@ -3,18 +3,21 @@
 import json
 
 from deploy.local.fakes.app import Fakes
+from deploy.local.fakes.btcpay_store import Invoice
 from deploy.local.fakes.delivery import HONEST
 from deploy.local.fakes.stripe_store import Thing
 from tests.chaos.checker.facts import AtProvider
 
 LOST_REFUNDS = ("succeeded", "pending")
+FOR_A_HUMAN = ("Marked", "PaidLate", "PaidPartial")
+"""Settled in a way that nobody agreed to: not paid until somebody decides it."""
 
 
 def truths(fakes: Fakes) -> dict[str, AtProvider]:
     """By checkout."""
     sessions = [_of_session(fakes, each) for each in fakes.stripe.list_of("checkout.session")]
     invoices = [
-        AtProvider(each["id"], each["status"] == "Settled", lost_cents=0, has_open_dispute=False)
+        AtProvider(each["id"], _is_settled(each), lost_cents=0, has_open_dispute=False)
         for each in fakes.btcpay.invoices.values()
     ]
     return {each.provider_id: each for each in (*sessions, *invoices)}
@@ -28,6 +31,10 @@ def hooks_taken(fakes: Fakes) -> frozenset[str]:
         for delivery in sent.deliveries
         if delivery.is_taken
     )
+
+
+def _is_settled(invoice: Invoice) -> bool:
+    return invoice["status"] == "Settled" and invoice["additionalStatus"] not in FOR_A_HUMAN
 
 
 def _of_session(fakes: Fakes, session: Thing) -> AtProvider:

@@ -65,6 +65,6 @@ def figures(facts: Facts) -> dict[str, int]:
         "overspent": sum(each.tokens_uncollected for each in facts.usage),
         "uncharged": serving.tokens_uncharged_within_bounds(facts),
         "undelivered": serving.count_undelivered(facts),
-        "mails_doubled": sum(max(0, each.accepted - 1) for each in facts.mails),
+        "mails_again": facts.mails_again,
         "revocations": len(facts.revoked),
     }

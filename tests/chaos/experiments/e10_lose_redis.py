@@ -5,7 +5,7 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from shared.redis_client import open_redis
+from tests.chaos.rebuild import empty_redis
 from tests.chaos.scene import Experiment, Scene
 
 CUT_BYTES = (1, 4000)
@@ -24,9 +24,7 @@ async def lose(scene: Scene) -> None:
 
 async def flush(scene: Scene) -> None:
     async with scene.fault("FLUSHALL", "redis"):
-        redis = open_redis(scene.chaos.backing.redis)
-        await redis.flushall()
-        await redis.aclose()
+        await empty_redis(scene.chaos)
 
 
 async def cut_file_short(scene: Scene) -> None:

@@ -36,7 +36,7 @@ UNANSWERED = (0, 502, 503, 504)
 
 
 class People:
-    """All of them share one seeded generator, and the history."""
+    """All of them share one seeded generator, and the history. `revoked`: keys of which the end was answered."""
 
     def __init__(self, chaos: Chaos, history: History, accounts: Sequence[Account], seed: int) -> None:
         self._chaos = chaos
@@ -44,6 +44,7 @@ class People:
         self._accounts = accounts
         self._random = random.Random(seed)  # noqa: S311 - not a secret
         self._seed = seed
+        self.revoked: list[str] = []
 
     async def buy(self) -> None:
         """A checkout, and what becomes of the money; events are delivered in whatever manner is in force."""
@@ -125,6 +126,7 @@ class People:
         if reply.status != 200:
             return
         self._history.note(Revoked(display_of(key), now()))
+        self.revoked.append(key)
         until = now() + TRIED_FOR_SECONDS
         while now() < until:
             await asyncio.gather(*(self._try(second, gateway) for gateway in GATEWAYS))

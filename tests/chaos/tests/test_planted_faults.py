@@ -12,6 +12,7 @@ from tests.chaos.checker.facts import AtProvider, Entry, Facts, Mail
 from tests.chaos.checker.verdict import CHECKS, judge
 from tests.chaos.experiments import EXPERIMENTS
 from tests.chaos.history import Fault, Tried
+from tests.chaos.rebuild import unlike_the_ledger
 from tests.chaos.tests.green_world import (
     AT,
     ENTRIES,
@@ -159,6 +160,11 @@ def test_an_answer_that_nobody_received_may_be_uncharged_only_where_a_fault_excu
 def test_a_revocation_during_a_fault_is_not_held_against_its_bound() -> None:
     late = green(tried=(Tried("sk-one", 11.5, 200),), faults=(A_MOMENT,))
     assert judge(late) == []
+
+
+def test_an_account_that_a_rebuilt_redis_lacks_is_named() -> None:
+    assert list(unlike_the_ledger(WORLD)) == []
+    assert list(unlike_the_ledger(green(in_redis=in_redis(state="absent")))) == [f"{ME} did not come back"]
 
 
 def test_an_expired_grant_need_not_go_first() -> None:

@@ -23,7 +23,7 @@ GREEN = Result(
         "overspent": 0,
         "uncharged": 3,
         "undelivered": 2,
-        "mails_doubled": 1,
+        "mails_again": 1,
         "revocations": 4,
     },
     recovery_ms=[100, 300],
@@ -32,6 +32,7 @@ GREEN = Result(
     violations=[],
     footprint={"gateway": (80, 20)},
     commit="abc1234",
+    run="2026-11-23T20:00Z make chaos SEED=7",
 )
 RED = replace(
     GREEN,
@@ -60,6 +61,12 @@ def test_the_page_has_the_counts_of_all_runs() -> None:
     assert "| requests | 2,000 |" in page
     assert "| E3 | SIGSTOP for 5 s and 45 s | 2 | 1 | 12 | 2,000 | 1 | 0 | 0 | 0 |" in page
     assert "<!--" not in page
+
+
+def test_the_page_has_each_command_and_each_seed() -> None:
+    page = render(TEMPLATE.read_text(encoding="utf-8"), [GREEN, RED])
+    assert "| 2026-11-23T20:00Z | `make chaos SEED=7` | abc1234 | 2 | 1 | 2 | 80 MB and 80 MB |\n" in page
+    assert "| E3 | 7, 8 |" in page
 
 
 def test_a_red_seed_stays_on_the_page_with_the_command_that_repeats_it() -> None:
