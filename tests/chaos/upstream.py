@@ -89,11 +89,15 @@ class UpstreamLog:
         return [Generated(**note) for note in self._notes("ended") if note["name"][:8] in of]
 
     def running(self) -> int:
-        return len(self._notes("begun")) - len(self._notes("ended"))
+        """Asked again and again until it is quiet: after hours of soak the log is long."""
+        lines = self._lines()
+        return sum(line.startswith("begun") - line.startswith("ended") for line in lines)
 
     def _notes(self, what: str) -> list[dict[str, Any]]:
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
-        return [json.loads(line.partition(" ")[2]) for line in lines if line.startswith(what)]
+        return [json.loads(line.partition(" ")[2]) for line in self._lines() if line.startswith(what)]
+
+    def _lines(self) -> list[str]:
+        return self.path.read_text().splitlines() if self.path.exists() else []
 
 
 class OrderedAnswer(Answer):
