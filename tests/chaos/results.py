@@ -51,12 +51,11 @@ def read(path: Path = RESULTS) -> list[Result]:
 
 
 def commit_now() -> str:
-    """Short, with a plus where the tree has changes; empty outside of a repository."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude", "*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
+    """Short, with a plus where the tree has changes other than results; empty outside of a repository."""
+    said = _git("describe", "--always", "--exclude", "*").stdout.strip()
+    changed = _git("diff", "--quiet", "HEAD", "--", ".", f":!{RESULTS.relative_to(ROOT)}").returncode == 1
+    return f"{said}+" if changed else said
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
