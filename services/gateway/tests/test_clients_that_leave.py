@@ -119,7 +119,11 @@ async def test_a_whole_call_whose_client_has_gone_runs_to_its_end_and_is_charged
     assert await available(redis, account) == TOKENS - record.tokens
 
 
-@pytest.mark.parametrize("body", [QUESTION, STREAMED])
+LONG = {**QUESTION, "metadata": {"note": "a" * 150_000}}
+"""More than is read of a connection before somebody asks for it."""
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAMED, LONG], ids=["whole", "streamed", "long"])
 async def test_a_client_that_leaves_our_queue_pays_nothing_and_generates_nothing(
     body: dict[str, Any],
     start_gateway: GatewayFactory,

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.http.gathering import GatheringProtocol
+from shared.http.gathering import CLIENT, Client, GatheringProtocol
 from tests.support.eventually import eventually
 
 PIECE = b"a" * 65536
@@ -18,12 +18,19 @@ PIECES = 400
 
 
 class Speaker:
-    """Says one small answer at `/`, and at `/long` what no buffer holds; notes how far it came."""
+    """Says one small answer at `/`, and at `/long` what no buffer holds; notes how far it came. At `/wait` it waits for
+    its client to go."""
 
     def __init__(self) -> None:
         self.said = 0
+        self.waiting = asyncio.Event()
+        self.left_alone = asyncio.Event()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["path"] == "/wait":
+            self.waiting.set()
+            await scope["extensions"][CLIENT].gone
+            self.left_alone.set()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         if scope["path"] == "/long":
             for _ in range(PIECES):
@@ -34,7 +41,7 @@ class Speaker:
 
 
 @asynccontextmanager
-async def serving(app: Speaker) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def serving(app: ASGIApp) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, http=GatheringProtocol, lifespan="off", log_config=None))
     running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -69,6 +76,40 @@ async def test_who_does_not_read_is_waited_for_and_gets_all_of_it() -> None:
         assert speaker.said < PIECES
         received = await _until_the_end(reader)
         assert received.count(b"a" * 1000) == PIECES * (len(PIECE) // 1000)
+
+
+@pytest.mark.parametrize("requests", [1, 2], ids=["one request", "another behind it"])
+async def test_a_client_is_heard_to_leave_whatever_it_has_asked_for_meanwhile(requests: int) -> None:
+    speaker = Speaker()
+    async with serving(speaker) as (_, writer):
+        writer.write(b"GET /wait HTTP/1.1\r\nhost: a\r\n\r\n" * requests)
+        await speaker.waiting.wait()
+        writer.close()
+        async with asyncio.timeout(5):
+            await speaker.left_alone.wait()
+
+
+async def test_a_connection_knows_whether_the_body_has_come() -> None:
+    clients: list[Client] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        clients.append(scope["extensions"][CLIENT])
+        sent = [clients[0].has_sent_all]
+        while (await receive())["more_body"]:
+            pass
+        sent.append(clients[0].has_sent_all)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": json.dumps(sent).encode() + b"end"})
+
+    async with serving(app) as (reader, writer):
+        writer.write(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab")
+        await eventually(lambda: _has_come(clients))
+        writer.write(b"cd")
+        assert b"[false, true]" in await _until_the_end(reader)
+
+
+async def _has_come(clients: list[Client]) -> bool:
+    return bool(clients)
 
 
 @pytest.mark.parametrize(
