@@ -13,7 +13,7 @@ OPERATIONS := $(if $(wildcard $(VENV)/python),$(VENV)/python,$(PYTHON)) -m deplo
 INSTALLED := test -x $(VENV)/python || { echo "Nothing is installed yet: \`make up\` or \`make run\` does it." >&2; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help run up down status logs dev env key mail-test check test test-compose parked replay audit reconcile secrets migrate backup restore backups smoke chaos bench bench-regression bench-metering bench-pages lock
+.PHONY: help run up down status logs dev env key mail-test check test test-compose parked replay audit reconcile secrets migrate backup restore backups smoke chaos bench bench-regression bench-prices bench-metering bench-pages lock
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,10 @@ bench: ## the gateway beside bare nginx (and PEERS=litellm,portkey); ARGS=--quic
 bench-regression: ## CPU per request and per chunk, against bench/reference.json; ARGS=--write keeps them
 	@$(INSTALL) check
 	@$(VENV)/python -m bench.gateway.regression $(ARGS)
+
+bench-prices: ## what each guarantee costs: gateways that are made without one, beside the whole
+	@$(INSTALL) check
+	@$(VENV)/python -m bench.gateway.prices
 
 bench-metering: ## from queue to ledger, records per second; from a request's end to its balance
 	@$(INSTALL) check
