@@ -70,8 +70,12 @@ class Connection:
         connection = self._connection
         if connection is None or not connection.connected.is_set():
             connection = await self._reconnect()
-        channel = connection.channel(publisher_confirms=True, on_return_raises=True)
-        await channel.initialize()
+        try:
+            channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+            await channel.initialize()
+        except RuntimeError as error:  # the library's word for one that closed since it was looked at
+            await self.close()
+            raise ConnectionLost("the connection to RabbitMQ had closed") from error
         return channel
 
     async def _reconnect(self) -> AbstractConnection:
