@@ -83,18 +83,18 @@ def open_redis(url: str) -> RedisWithLine:
 
 
 async def ask_all(redis: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Several commands in one round trip, on the line where there is one. Raises the first that Redis refuses."""
-    if isinstance(redis, RedisWithLine):
-        answers = await redis.line.ask(b"".join(map(PACKED, commands)), len(commands))
-    else:
-        async with redis.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            answers = await pipeline.execute(raise_on_error=False)
+    """Several commands in one round trip on the line: answers as Redis gives them. Raises the first that it refuses."""
+    answers = await ask_each(redis, commands)
     for answer in answers:
         if isinstance(answer, Exception):
             raise answer
     return answers
+
+
+async def ask_each(redis: Redis, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The same, but what Redis refuses is that command's answer."""
+    assert isinstance(redis, RedisWithLine)  # open_redis made it
+    return await redis.line.ask(b"".join(map(PACKED, commands)), len(commands))
 
 
 def _tls_of(connection_class: type, place: dict[str, Any]) -> ssl.SSLContext | None:

@@ -1,6 +1,6 @@
 """One entry of a settlement stream: where it stands, and the record it carries."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -27,7 +27,7 @@ class Entry:
     record: UsageRecord
 
 
-def entries_in(shard: int, raw: Sequence[RawEntry]) -> Iterator[Entry]:
+def entries_in(shard: int, raw: Iterable[RawEntry]) -> Iterator[Entry]:
     """The readable ones. An unreadable one stays unconfirmed: counted, never trimmed, logged each time."""
     for position, fields in raw:
         entry_id = EntryId(shard, position.decode())

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from deploy.database.bootstrap import ROLES, bootstrap, url_of
 from shared.migrations import migrate
+from shared.redis_client import open_redis
 from tests.support.leftovers import remove_left_containers, remove_left_folders
 from tests.support.server_choice import Servers, choose_servers, run_postgres, run_rabbitmq, run_redis
 
@@ -64,10 +65,9 @@ def amqp_url(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
     """A client on an emptied database, raw bytes, as `open_redis` gives."""
-    client = Redis.from_url(redis_url)
-    await client.flushdb()
-    yield client
-    await client.aclose()
+    async with open_redis(redis_url) as client:
+        await client.flushdb()
+        yield client
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def other_database(redis_url: str) -> str:
 @pytest.fixture
 async def other_redis(redis_url: str) -> AsyncIterator[Redis]:
     """A database that no running gateway reads."""
-    async with Redis.from_url(other_database(redis_url)) as client:
+    async with open_redis(other_database(redis_url)) as client:
         await client.flushdb()
         yield client
 
@@ -67,7 +67,7 @@ def upstream(one_upstream: StandInUpstream) -> StandInUpstream:
 @pytest.fixture(scope="session")
 async def owners(redis_url: str, usage: UsageListener) -> AsyncIterator[Owners]:
     """accounts and metering, as far as the gateway asks them."""
-    async with Redis.from_url(redis_url) as redis:
+    async with open_redis(redis_url) as redis:
         stub = Owners(redis, usage)
         async with serving(stub.app) as url:
             stub.url = url
