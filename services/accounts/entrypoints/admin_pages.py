@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from services.accounts.domain.dashboard import UsageDay, chart_of
-from services.accounts.domain.users import SortBy, read_query
+from services.accounts.domain.users import SortBy, UserList, UserQuery, read_query
 from services.accounts.entrypoints.admin_door import AdminDoor, Admitted, NotSignedIn
 from services.accounts.entrypoints.pages import Pages
 from services.accounts.entrypoints.requests import FormTooLarge, NotAForm, read_form, wants_json
@@ -93,9 +93,8 @@ class AdminPages:
         asked = request.query_params
         query = read_query(*(asked.get(name, "") for name in ("q", "sort", "direction", "page")))
         now = utc_now()
-        count = await self._find_users.count()
-        found, overview = await asyncio.gather(
-            self._find_users(query, users_in_all=count), self._read_overview.overview(now, users=count)
+        (users, found), overview = await asyncio.gather(
+            self._count_and_find(query), self._read_overview.overview(now)
         )
         days = overview.totals.days if overview.totals else ()
         usage = [
@@ -104,12 +103,17 @@ class AdminPages:
         return self._pages.render(
             "admin_users.html",
             admitted=admitted,
+            users=users,
             found=found,
             overview=overview,
             chart=chart_of(usage, today=now.date()),
             sorts=tuple(SortBy),
             now=now,
         )
+
+    async def _count_and_find(self, query: UserQuery) -> tuple[int, UserList]:
+        count = await self._find_users.count()
+        return count, await self._find_users(query, users_in_all=count)
 
     async def user(self, request: Request, admitted: Admitted) -> Response:
         text = request.query_params.get("user_id", "")

@@ -24,7 +24,6 @@ DAYS_SHOWN = 30
 class Overview:
     """`totals` is None while the ledger is away, and so are the counts of what waits, each with its owner."""
 
-    users: int
     totals: SystemTotals | None
     reviews_open: int | None
     mails_refused: int | None
@@ -40,14 +39,14 @@ class ReadOverview:
     mails: Mails
     audit: Audit
 
-    async def overview(self, now: datetime, *, users: int) -> Overview:
+    async def overview(self, now: datetime) -> Overview:
         totals, reviews, mails, door = await asyncio.gather(
             or_none(self.ledger.system_totals(days=DAYS_SHOWN)),
             self.reviews(),
             self.refused_mails(),
             self.mail_door(),
         )
-        return Overview(users, totals, _length(reviews), _length(mails), door, now)
+        return Overview(totals, _length(reviews), _length(mails), door, now)
 
     async def reviews(self) -> tuple[Review, ...] | None:
         return await or_none(self.sales.list_reviews())
