@@ -113,9 +113,10 @@ async def close_channel(channel: AbstractChannel) -> None:
 
 async def settled(operation: Awaitable[T]) -> T:
     """Await a broker operation. When a connection breaks, the library cancels what waits on it; here that
-    becomes ConnectionLost, so that it is not taken for a cancellation of our own task."""
+    becomes ConnectionLost, so that it is not taken for a cancellation of our own task. So does StopAsyncIteration, by which
+    the library says that a peer hung up in the middle of its greeting."""
     (result,) = await asyncio.gather(operation, return_exceptions=True)
-    if isinstance(result, asyncio.CancelledError):
+    if isinstance(result, (asyncio.CancelledError, StopAsyncIteration)):
         raise ConnectionLost("the connection to RabbitMQ broke") from result
     if isinstance(result, BaseException):
         raise result
