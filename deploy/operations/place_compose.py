@@ -1,6 +1,7 @@
 """The containers of docker compose, by the compose.yaml of the repository's root and the .env beside it."""
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ class ComposePlace:
 
     @property
     def pepper(self) -> str:
-        given = find_secret(self._settings.root, self._settings.given, "KEY_PEPPER")
+        given = os.environ.get("KEY_PEPPER") or find_secret(
+            self._settings.root, self._settings.given, "KEY_PEPPER"
+        )
         if not given:
             raise LocalFailure("KEY_PEPPER is not set: `make env` writes .env with fresh secrets.")
         return given
