@@ -28,8 +28,10 @@ class Speaker:
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["path"] == "/wait":
+            client = scope["extensions"][CLIENT]
+            client.listen()
             self.waiting.set()
-            await scope["extensions"][CLIENT].gone
+            await client.gone
             self.left_alone.set()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         if scope["path"] == "/long":
@@ -43,7 +45,10 @@ class Speaker:
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, http=GatheringProtocol, lifespan="off", log_config=None))
+    config = uvicorn.Config(
+        app, http=GatheringProtocol, lifespan="off", log_config=None, timeout_graceful_shutdown=2
+    )
+    server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     reader, writer = await asyncio.open_connection(*listening.getsockname())
     try:
