@@ -149,8 +149,17 @@ def test_a_given_key_is_used_there(
 
 def test_the_admin_key_is_found_in_env(script: ModuleType, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("# a comment\nADMIN_KEY='from-the-file'\nOTHER=1\n")
-    assert script.admin_key_in(tmp_path / ".env") == "from-the-file"
-    assert script.admin_key_in(tmp_path / "none") == ""
+    assert script.admin_key_of(tmp_path / ".env") == "from-the-file"
+
+
+def test_the_admin_key_is_found_where_secrets_were_moved_to(script: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "ADMIN_KEY").write_text("moved\n")
+    assert script.admin_key_of(tmp_path / ".env") == "moved"
+
+
+def test_no_admin_key_is_none(script: ModuleType, tmp_path: Path) -> None:
+    assert script.admin_key_of(tmp_path / ".env") == ""
 
 
 def test_its_defaults_are_those_of_staging(script: ModuleType) -> None:
