@@ -29,7 +29,7 @@ GUARANTEES = {
     "count": "metrics",
     "publish": "usage published",
 }
-CUSTOMERS, ROUNDS = 200, 5
+CUSTOMERS, ROUNDS = 200, 3
 BUSY_SECONDS, ALONE_SECONDS = 2.0, 1.0
 
 

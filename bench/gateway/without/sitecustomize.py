@@ -15,6 +15,7 @@ PLENTY = 10**6
 
 
 def _reserve_nothing() -> None:
+    from services.gateway.use_cases import open_request
     from shared.admission import desk
     from shared.admission.decisions import Admitted, HoldRequest, RateState
     from shared.ids import KeyId
@@ -24,6 +25,7 @@ def _reserve_nothing() -> None:
         return Admitted(request.account_id, KeyId("none"), PLENTY, request.tokens_completion, rate, now)
 
     _put(desk.AdmissionDesk, admit=admit)
+    _put(open_request.OpenRequests, checkpoints=lambda _: [])  # they would be told that they hold nothing
     _settle_nothing()
 
 
