@@ -10,7 +10,8 @@ import json
 from typing import Any, cast
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from shared.errors import Kind
 from shared.http.errors import error_body
@@ -56,6 +57,25 @@ class _Gathering:
         return getattr(self._transport, name)
 
 
+class Chunks:
+    """The body of one streamed answer, past ASGI's messages: they take longer than all else that a chunk needs."""
+
+    __slots__ = ("_cycle", "_flow", "_transport")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self._flow = cycle.flow
+        self._transport = cycle.transport
+
+    def write(self, data: bytes) -> bool:
+        """At once, or not at all: False when ASGI's `send` has to wait for the client, or to find it gone."""
+        cycle = self._cycle
+        if self._flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
+            return False
+        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
+
 class Client:
     """Of a connection: what ASGI has no word for, as `scope["extensions"][CLIENT]`. `gone` is done once it is closed."""
 
@@ -69,6 +89,11 @@ class Client:
     def has_sent_all(self) -> bool:
         """The body has come whole: nothing has to be waited for."""
         return not self._protocol.cycle.more_body
+
+    def chunks_of(self, scope: Scope) -> Chunks | None:
+        """None while another request of this connection waits behind this one."""
+        cycle = self._protocol.cycle
+        return Chunks(cycle) if cycle.scope is scope else None
 
     def listen(self) -> None:
         """Whoever sends nothing more is heard to leave."""

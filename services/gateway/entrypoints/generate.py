@@ -68,7 +68,9 @@ class GenerationEndpoint:
             caller.outcome = Outcome.CLIENT_DISCONNECTED
             self._path.settlements.end(request, Ending.NOT_ANSWERED)
         elif request.stream is not None:
-            await self._stream(request, request.stream, send, caller, gone)
+            headers = streaming.HEADERS + _headers(request, caller)
+            listener = streaming.Listener(send, headers, request.stream, client.chunks_of(scope))
+            await self._stream(request, request.stream, listener, caller, gone)
         else:
             await self._whole(request, send, caller, gone)
 
@@ -116,11 +118,10 @@ class GenerationEndpoint:
         self,
         request: OpenRequest,
         stream: AnswerStream,
-        send: Send,
+        listener: streaming.Listener,
         caller: Caller,
         gone: asyncio.Future[None],
     ) -> None:
-        listener = streaming.Listener(send, streaming.HEADERS + _headers(request, caller), stream)
         relay = self._path.settlements.run(request, self._path.relay.relay(request, stream, listener))
         try:
             await streaming.until_done(relay, gone, request, listener)

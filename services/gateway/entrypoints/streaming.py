@@ -15,6 +15,7 @@ from services.gateway.use_cases.outage import out_of_service
 from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
 from shared.http.errors import body_of
+from shared.http.gathering import Chunks
 
 HEADERS: http.Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -35,8 +36,11 @@ log = structlog.get_logger()
 class Listener:
     """The client of one stream."""
 
-    def __init__(self, send: Send, headers: http.Headers, stream: AnswerStream) -> None:
+    def __init__(
+        self, send: Send, headers: http.Headers, stream: AnswerStream, chunks: Chunks | None
+    ) -> None:
         self._send = send
+        self._chunks = chunks
         self._headers = headers
         self._stream = stream
         self._waited_seconds = 0.0
@@ -48,6 +52,10 @@ class Listener:
             return
         self.has_begun = True
         await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+
+    def passes(self, data: bytes) -> bool:
+        """Sent, if nothing has to be waited for."""
+        return self._chunks is not None and self._chunks.write(data)
 
     async def send(self, data: bytes) -> None:
         self._waiting_since = monotonic()

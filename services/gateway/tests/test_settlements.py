@@ -87,6 +87,9 @@ class Nobody:
     async def begin(self) -> None:
         raise AssertionError("it only waits")
 
+    def passes(self, _: bytes) -> bool:
+        raise AssertionError("it only waits")
+
     async def send(self, _: bytes) -> None:
         raise AssertionError("it only waits")
 

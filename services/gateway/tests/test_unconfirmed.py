@@ -64,6 +64,26 @@ async def test_it_is_forgotten_when_the_ledger_has_it_and_not_before(
     assert len(unconfirmed) == 1
 
 
+async def test_nobody_asks_for_all_while_nothing_is_posted_and_nothing_is_passed_over_for_good(
+    unconfirmed: Unconfirmed, redis: Redis, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ASKED_AT_ONCE_MAX", 2)
+    monkeypatch.setattr(module, "IN_VAIN_MAX", 2)
+    records = [record_of(account) for _ in range(7)]
+    for record in records:
+        unconfirmed.keep(record)
+    await AdmissionDesk(redis).settle_again(records)
+    posted = {RequestId(str(record.request_id)): 2 for record in records[5:]}
+    await write_mirror(redis, account.account_id, Snapshot(2, TOKENS - 20, ()), posted)
+    assert await unconfirmed.forget_confirmed() == 0  # the four oldest
+    assert await unconfirmed.forget_confirmed() == 2  # those behind them
+    assert await unconfirmed.forget_confirmed() == 0  # from the oldest again
+    posted = {RequestId(str(record.request_id)): 2 for record in records[:5]}
+    await write_mirror(redis, account.account_id, Snapshot(3, TOKENS - 70, ()), posted)
+    while len(unconfirmed):
+        await unconfirmed.forget_confirmed()
+
+
 async def test_all_of_it_is_settled_again_when_redis_may_have_lost_it(
     unconfirmed: Unconfirmed, redis: Redis, account: Account
 ) -> None:

@@ -16,11 +16,14 @@ from services.gateway.use_cases.upstream import Upstream, UpstreamReply
 
 
 class Listener(Protocol):
-    """The client's end of the stream. `send` returns when it can take more: a slow reader slows its upstream."""
+    """The client's end of the stream. `send` returns when it can take more: a slow reader slows its upstream; what
+    `passes` need not be sent."""
 
     async def begin(self) -> None:
         """Commits to 200."""
         ...
+
+    def passes(self, data: bytes) -> bool: ...
 
     async def send(self, data: bytes) -> None: ...
 
@@ -66,7 +69,8 @@ class StreamRelay:
             if not self._lease.is_fresh:
                 await self._lease.until_fresh()
             if passed := stream.feed(data):
-                await listener.send(passed)
+                if not listener.passes(passed):
+                    await listener.send(passed)
                 if not request.stopwatch.has_answered:
                     request.stopwatch.answered("stream")
             if stream.failure:

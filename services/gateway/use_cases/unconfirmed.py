@@ -6,6 +6,7 @@ nothing, and the ledger counts a request once.
 
 import asyncio
 from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
 from itertools import islice
 
 import structlog
@@ -25,9 +26,12 @@ INTERVAL_SECONDS = 0.25
 CONFIRM_INTERVAL_SECONDS = 5.0
 CONFIRM_INTERVAL_SECONDS_MAX = 60.0
 """While nothing at all is confirmed metering stands still: thousands of records need not be asked for so often."""
-ASKED_AT_ONCE_MAX = 32
+ASKED_AT_ONCE_MAX = 16
 BREATH_SECONDS = 0.005
 """Between such questions: each may be as many scripts as accounts, and requests wait behind them."""
+IN_VAIN_MAX = 8
+"""Questions in a row of which nothing was confirmed. The ledger posts in order, so those behind are not there either;
+the next round begins with them, for the case that they are."""
 
 log = structlog.get_logger()
 
@@ -41,6 +45,7 @@ class Unconfirmed:
         self._kept: OrderedDict[RequestId, UsageRecord] = OrderedDict()
         self._to_settle: dict[RequestId, UsageRecord] = {}
         self._dropped = 0
+        self._passed_over = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -98,21 +103,36 @@ class Unconfirmed:
 
     async def forget_confirmed(self) -> int:
         """How many. Raises redis errors."""
-        confirmed, kept = 0, list(self._kept.items())
-        for start in range(0, len(kept), ASKED_AT_ONCE_MAX):
-            if start:
+        self._tell_dropped()
+        forgotten = in_vain = 0
+        kept = list(self._kept.items())
+        begin = self._passed_over if self._passed_over < len(kept) else 0
+        for start in range(begin, len(kept), ASKED_AT_ONCE_MAX):
+            if start > begin:
                 await asyncio.sleep(BREATH_SECONDS)
-            by_account: defaultdict[AccountId, list[RequestId]] = defaultdict(list)
-            for request_id, record in kept[start : start + ASKED_AT_ONCE_MAX]:
-                by_account[AccountId(record.account_id)].append(request_id)
-            for request_id in await confirmed_by_the_ledger(self._redis, by_account):
-                confirmed += 1
-                self._kept.pop(request_id, None)
-                self._to_settle.pop(request_id, None)
+            confirmed = await self._forget_confirmed_of(kept[start : start + ASKED_AT_ONCE_MAX])
+            forgotten += confirmed
+            in_vain = 0 if confirmed else in_vain + 1
+            if in_vain == IN_VAIN_MAX:
+                self._passed_over = start + ASKED_AT_ONCE_MAX - forgotten
+                return forgotten
+        self._passed_over = 0
+        return forgotten
+
+    async def _forget_confirmed_of(self, some: Iterable[tuple[RequestId, UsageRecord]]) -> int:
+        by_account: defaultdict[AccountId, list[RequestId]] = defaultdict(list)
+        for request_id, record in some:
+            by_account[AccountId(record.account_id)].append(request_id)
+        confirmed = await confirmed_by_the_ledger(self._redis, by_account)
+        for request_id in confirmed:
+            self._kept.pop(request_id, None)
+            self._to_settle.pop(request_id, None)
+        return len(confirmed)
+
+    def _tell_dropped(self) -> None:
         if self._dropped:
             log.error("settlements_forgotten_unconfirmed", count=self._dropped)
             self._dropped = 0
-        return confirmed
 
     def _tell(self, error: Exception) -> None:
         log.warning("settlements_unconfirmed", count=len(self._kept), reason=type(error).__name__)

@@ -1,5 +1,6 @@
 """No settlement is lost between Redis and the bus, and none is forgotten before it is confirmed."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -38,6 +39,28 @@ async def test_one_read_takes_from_all_shards(desk: AdmissionDesk, stream: Settl
     assert {entry.record.request_id for entry in batch} == {record.request_id for record in records}
     assert {entry.id.shard for entry in batch} == {shard_of(account_id) for account_id in accounts}
     assert await read(stream) == []
+
+
+async def test_a_large_batch_leaves_others_their_turns(
+    desk: AdmissionDesk, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of the stream, however many turns it takes."""
+    monkeypatch.setattr(module, "READ_AT_ONCE", 2)
+    records = [await settle(desk) for _ in range(5)]
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    raw: Any = await redis.xrange(settled_of(shard_of(ACCOUNT)))
+    counting = asyncio.create_task(count_turns())
+    entries = await module.read_in_turns([(shard_of(ACCOUNT), raw)])
+    counting.cancel()
+    assert [entry.record for entry in entries] == records
+    assert turns >= 2
 
 
 async def test_an_entry_goes_to_one_reader(desk: AdmissionDesk, stream: SettlementStream) -> None:

@@ -94,6 +94,72 @@ async def test_a_client_is_heard_to_leave_whatever_it_has_asked_for_meanwhile(re
             await speaker.left_alone.wait()
 
 
+class Chunked:
+    """Says `b` as a chunk of its own, as often as it may at once, and what is left as ASGI has it."""
+
+    def __init__(self, *, at_most: int) -> None:
+        self._at_most = at_most
+        self.written = 0
+        self.had_chunks: list[bool] = []
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        chunks = scope["extensions"][CLIENT].chunks_of(scope)
+        self.had_chunks.append(chunks is not None)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while chunks and self.written < self._at_most and chunks.write(PIECE):
+            self.written += 1
+            await asyncio.sleep(0)
+        await send({"type": "http.response.body", "body": b"end"})
+
+
+async def test_chunks_go_out_as_they_would_by_asgi() -> None:
+    async with serving(Chunked(at_most=1)) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        received = await _until_the_end(reader)
+        assert received.endswith(b"\r\n\r\n10000\r\n" + PIECE + b"\r\n3\r\nend\r\n0\r\n\r\n")
+
+
+async def test_a_client_that_does_not_read_is_not_written_to() -> None:
+    app = Chunked(at_most=PIECES)
+    async with serving(app) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        await _until_the_end(reader)
+    assert 0 < app.written < PIECES
+
+
+async def test_who_asks_in_a_row_is_answered_as_asgi_has_it() -> None:
+    app = Chunked(at_most=0)
+    async with serving(app) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n" * 2)
+        received = await _until_the_end(reader)
+        while received.count(b"end") < 2:
+            received += await _until_the_end(reader)
+    assert app.had_chunks == [False, True]
+
+
+async def test_nothing_is_written_to_a_client_that_has_left_nor_without_chunks() -> None:
+    written: list[bool] = []
+    left = asyncio.Event()
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        client = scope["extensions"][CLIENT]
+        chunks = client.chunks_of(scope)
+        written.append(chunks.write(b"before its head"))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        client.listen()
+        await client.gone
+        written.append(chunks.write(b"after it left"))
+        left.set()
+
+    async with serving(app) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        async with asyncio.timeout(5):
+            await left.wait()
+    assert written == [False, False]
+
+
 async def test_a_connection_knows_whether_the_body_has_come() -> None:
     clients: list[Client] = []
 
