@@ -100,6 +100,7 @@ class Chunked:
     def __init__(self, *, at_most: int) -> None:
         self._at_most = at_most
         self.written = 0
+        self.is_refused = asyncio.Event()
         self.had_chunks: list[bool] = []
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
@@ -109,6 +110,7 @@ class Chunked:
         while chunks and self.written < self._at_most and chunks.write(PIECE):
             self.written += 1
             await asyncio.sleep(0)
+        self.is_refused.set()
         await send({"type": "http.response.body", "body": b"end"})
 
 
@@ -123,8 +125,9 @@ async def test_a_client_that_does_not_read_is_not_written_to() -> None:
     app = Chunked(at_most=PIECES)
     async with serving(app) as (reader, writer):
         writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
-        await _until_the_end(reader)
-    assert 0 < app.written < PIECES
+        await app.is_refused.wait()
+        assert 0 < app.written < PIECES
+        assert (await _until_the_end(reader)).count(b"a" * 1000) == app.written * (len(PIECE) // 1000)
 
 
 async def test_who_asks_in_a_row_is_answered_as_asgi_has_it() -> None:
