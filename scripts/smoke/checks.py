@@ -14,6 +14,7 @@ REQUESTS_MAX = 200
 """Within them a limit of 60 a minute and key, or of 120 and address, must be met."""
 KEY = re.compile(r"\bsk-[0-9A-Za-z]{44}\b")
 QUESTION = "What is the capital of France? Answer in one word."
+REGISTRATION_LIMITS = "REGISTRATION_RATE_LIMIT or REGISTRATION_ADDRESS_RATE_LIMIT"
 NO_KEY = "no key to call with: set SMOKE_API_KEY"
 
 
@@ -43,7 +44,9 @@ class Smoke:
 
     def registration(self) -> str:
         page = self.site.form("/register", email=self.email)
-        self.registered = page.status < 500
+        self.registered = page.status < 400
+        if page.status == 429:
+            raise Wrong(f"too many registrations: wait, or raise {REGISTRATION_LIMITS} for this test")
         page.require(200)
         if self.email not in unescape(page.text):
             raise Wrong("the page does not show the address")
@@ -70,6 +73,8 @@ class Smoke:
         self.site.get("/admin?key=wrong").require(403)
         if not self.admin_key:
             raise Wrong("no admin key: give --admin-key, or ADMIN_KEY in the environment or .env")
+        if self.site.get(f"/admin?{urlencode({'key': self.admin_key})}").status == 403:
+            raise Wrong("403 with the admin key: another key, or this network is not in ADMIN_ALLOWED_CIDRS")
         eventually(self._find_user, lambda: f"{self.email} is not among the newest users")
         return f"user {self.user_id} is listed; a wrong key is 403"
 

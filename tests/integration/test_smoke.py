@@ -123,6 +123,20 @@ def test_a_user_that_could_not_be_deleted_is_named(
     assert f"{email} was registered and is still there" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("breaks", "setting"),
+    [("limits", "REGISTRATION_ADDRESS_RATE_LIMIT"), ("networks", "ADMIN_ALLOWED_CIDRS")],
+)
+def test_what_an_operator_has_to_set_is_named(
+    breaks: str, setting: str, script: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deployed(breaks) as deployment:
+        assert run(script, deployment, "--skip-rate-limit") == 1
+    told = capsys.readouterr().out
+    assert setting in told
+    assert ("is still there" in told) == (breaks == "networks")  # who was refused is not
+
+
 def test_without_a_key_it_says_what_was_left_out(
     script: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,7 +36,7 @@ class Deployment:
         if path == "/health":
             return 200, json.dumps({"status": "down" if self.breaks == "health" else "ok"})
         if path == "/register":
-            return 200, self._register(fields["email"])
+            return (429, "no") if self.breaks == "limits" else (200, self._register(fields["email"]))
         if path.startswith("/local/mail"):
             return self._mail(path)
         if path.startswith("/admin"):
@@ -66,7 +66,8 @@ class Deployment:
         return 200, self.keys[int(re.findall(r"\d+", path)[0])]
 
     def _admin(self, path: str, fields: dict[str, str]) -> tuple[int, str]:
-        if fields.get("key") != ADMIN_KEY and self.breaks != "admin panel":
+        is_refused = self.breaks == "networks" or fields.get("key") != ADMIN_KEY
+        if is_refused and self.breaks != "admin panel":
             return 403, "no"
         if path == "/admin/new-key":
             return 400, "mails work"

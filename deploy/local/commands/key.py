@@ -51,7 +51,8 @@ def _post(url: str, email: str) -> None:
         raise LocalFailure(f"{url}/register does not answer ({error}): `make status` shows why.") from error
     if reply.status_code == httpx.codes.TOO_MANY_REQUESTS:
         raise LocalFailure(
-            "Too many registrations from this address: wait, or raise REGISTRATION_RATE_LIMIT."
+            "Too many registrations from here or of this address: wait, or raise REGISTRATION_RATE_LIMIT or"
+            " REGISTRATION_ADDRESS_RATE_LIMIT."
         )
     if reply.status_code >= httpx.codes.BAD_REQUEST:
         raise LocalFailure(f"The registration of {email} was refused with status {reply.status_code}.")
