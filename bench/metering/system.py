@@ -16,7 +16,7 @@ from deploy.local.servers import postgres, rabbitmq, redis
 from shared.migrations import migrate
 
 ROOT = Path(__file__).parents[2]
-PASSWORD = "bench"  # noqa: S105  # of servers that live as long as the run
+PASSWORD = "of-this-benchmark-alone"  # noqa: S105  # of servers that live as long as the run
 PARENT, CPU = 0, slice(10, 14)
 """Of the numbers in /proc/PID/stat: utime, stime, and those of children that have ended."""
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -81,23 +81,27 @@ async def make_schema(system: System) -> None:
     await migrate(system.database_url("metering_owner"), ROOT / "services" / "metering" / "migrations")
 
 
-@contextlib.contextmanager
-def running_service(system: System) -> Iterator[Service]:
-    port = free_port()
-    environment = {
+def environment_of(system: System, port: int) -> dict[str, str]:
+    """The service's settings."""
+    return {
         "DATABASE_URL": system.database_url("metering"),
         "REDIS_URL": system.redis_url,
         "AMQP_URL": system.amqp_url,
         "INTERNAL_TOKEN": PASSWORD,
         "LISTEN_PORT": str(port),
     }
+
+
+@contextlib.contextmanager
+def running_service(system: System) -> Iterator[Service]:
+    port = free_port()
     spec = ProcessSpec(
         name="metering",
         argv=(sys.executable, "-m", "services.metering"),
         folder=ROOT,
         log=system.folder / "log" / "metering.log",
         is_ready=lambda: probes.http_answers(port, "/ready"),
-        environment=environment,
+        environment=environment_of(system, port),
         stop_seconds=30.0,
     )
     with contextlib.ExitStack() as stack:

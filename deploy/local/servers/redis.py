@@ -17,6 +17,9 @@ DURABLE = (
     "noeviction",
     "--save",
     "",
+    # At 64 MB, its default, thousands of requests per second have it written anew every ten seconds, for one each.
+    "--auto-aof-rewrite-min-size",
+    "256mb",
 )
 
 
