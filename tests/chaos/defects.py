@@ -45,4 +45,13 @@ DEFECTS: tuple[Defect, ...] = (
         "StopAsyncIteration, which nobody counted as an outage: accounts, billing and both gateways ended within five seconds. It is one now",
         "shared/bus/tests/test_connection.py::test_a_peer_that_hangs_up_in_the_middle_of_its_greeting_is_an_outage",
     ),
+    Defect(
+        "reading",
+        "A gateway numbered a batch before its turn to be sent came. Killed while a lower number was unsent and a higher one confirmed "
+        "(Redis and the broker both fail, and it dies within half a second) it left a gap for which, after a later loss of Redis, accounts "
+        "would have stayed closed for up to a day; no money was at stake, and no run showed it. A number is now given in the order of sending, and "
+        "a gateway claims none above one that is not confirmed",
+        "services/gateway/tests/test_publishing.py::"
+        "test_a_gateway_that_dies_between_two_attempts_has_claimed_no_batch_above_one_it_never_sent",
+    ),
 )

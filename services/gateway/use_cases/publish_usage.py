@@ -9,7 +9,9 @@ import os
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -32,41 +34,78 @@ GATHER_SECONDS = 0.05
 log = structlog.get_logger()
 
 
+@dataclass(slots=True)
+class _Message:
+    """A batch under its number, which it keeps however often it is sent."""
+
+    sequence: int
+    envelope: Envelope
+    records: int
+    is_confirmed: bool = False
+
+
 class UsageBus:
-    """Publishes records under this gateway's name and running number. `sequence_confirmed`: the highest that the
-    broker has, 0 before the first."""
+    """Publishes records under this gateway's name and running number. `sequence_confirmed`: the broker has it and all
+    before it, 0 before the first.
+
+    One sending at a time. What is handed in meanwhile gathers for the next, where it gets its number and goes out beside
+    whatever the broker has not confirmed: no number is ahead of one that was never sent, and no record waits for another's confirm.
+    """
 
     def __init__(self, publisher: Publisher, clock: Clock) -> None:
         self._publisher = publisher
         self._clock = clock
+        self._turn = asyncio.Lock()
+        self._gathered: list[UsageRecord] = []
+        self._sent: deque[_Message] = deque()
+        """In the order of their numbers, from the first that is not confirmed."""
         self._sequence = 0
+        self._records_taken = 0
+        self._records_confirmed = 0
         self.sequence_confirmed = 0
         self.gateway = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     async def publish(self, records: Sequence[UsageRecord]) -> None:
-        """Returns once all are confirmed, however long that takes."""
+        """Returns once all are confirmed, and all that came before them, however long that takes."""
         with spans.batch("publish usage", (str(record.request_id) for record in records)) as span:
             span.note(records=len(records))
             await self._publish(records)
 
-    async def _publish(self, records: Sequence[UsageRecord]) -> None:
-        numbered = [self._wrap(batch) for batch in _batches(records)]
-        waiting = {envelope.id: (sequence, envelope) for sequence, envelope in numbered}
-        while waiting:
-            for envelope_id in await self._publisher.publish([envelope for _, envelope in waiting.values()]):
-                sequence, _ = waiting.pop(envelope_id)
-                self.sequence_confirmed = max(self.sequence_confirmed, sequence)
-            if waiting:
-                measure.NOT_PUBLISHED.inc(len(waiting))
-                await asyncio.sleep(RETRY_SECONDS)
-
     async def publish_one(self, record: UsageRecord) -> None:
         await self.publish([record])
 
-    def _wrap(self, records: tuple[UsageRecord, ...]) -> tuple[int, Envelope]:
+    async def _publish(self, records: Sequence[UsageRecord]) -> None:
+        self._gathered += records
+        self._records_taken += len(records)
+        last = self._records_taken
+        async with self._turn:
+            while self._records_confirmed < last:
+                await self._send()
+
+    async def _send(self) -> None:
+        """Once, and in the order of their numbers, all that is not confirmed."""
+        gathered, self._gathered = self._gathered, []
+        self._sent.extend(self._number(batch) for batch in _batches(gathered))
+        waiting = {message.envelope.id: message for message in self._sent if not message.is_confirmed}
+        for envelope_id in await self._publisher.publish([message.envelope for message in waiting.values()]):
+            waiting.pop(envelope_id).is_confirmed = True
+        self._forget_confirmed()
+        if waiting:
+            measure.NOT_PUBLISHED.inc(len(waiting))
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _number(self, records: tuple[UsageRecord, ...]) -> _Message:
         self._sequence += 1
         event = UsageRecorded(gateway=self.gateway, sequence=self._sequence, records=records)
-        return self._sequence, wrap(event, source="gateway", subject=None, now=self._clock())
+        envelope = wrap(event, source="gateway", subject=None, now=self._clock())
+        return _Message(self._sequence, envelope, len(records))
+
+    def _forget_confirmed(self) -> None:
+        """Up to the first that is not: one behind it is known to the ledger as published only after it."""
+        while self._sent and self._sent[0].is_confirmed:
+            message = self._sent.popleft()
+            self.sequence_confirmed = message.sequence
+            self._records_confirmed += message.records
 
 
 class UsageRelay:
