@@ -67,13 +67,15 @@ class Chunks:
         self._flow = cycle.flow
         self._transport = cycle.transport
 
-    def write(self, data: bytes) -> bool:
-        """At once, or not at all: False when ASGI's `send` has to wait for the client, or to find it gone."""
+    @property
+    def is_ready(self) -> bool:
+        """Else ASGI's `send` has to wait for the client, to find it gone, or to send it a head."""
         cycle = self._cycle
-        if self._flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
-            return False
+        return not (self._flow.write_paused or cycle.disconnected) and bool(cycle.chunked_encoding)
+
+    def write(self, data: bytes) -> None:
+        """While it is ready."""
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
-        return True
 
 
 class Client:

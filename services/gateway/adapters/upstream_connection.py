@@ -5,6 +5,7 @@ nobody asked for, a head without end) ends the connection. Raises UpstreamFailed
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
@@ -23,7 +24,8 @@ TOO_SLOW = "The model server did not answer in time."
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """`answers`: how many have come whole, over its life."""
+    """`answers`: how many have come whole, over its life. `taker` is offered what comes of this answer while somebody
+    waits for it; what it takes is done with."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -31,7 +33,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser: httptools.HttpResponseParser | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
+        self._deadline = self._timeout_seconds = 0.0
         self._failure: PromptlyError | None = None
         self._has_strays = False
         self.answers = 0
@@ -39,6 +41,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._expect_answer()
 
     def _expect_answer(self) -> None:
+        self.taker: Callable[[bytes], bool] | None = None
         self._pieces: list[bytes] = []
         self._buffered_bytes = self._unframed_bytes = 0
         self._status = 0
@@ -109,6 +112,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._stray()
         if self._is_complete:
             self._parser = None
+        elif self._is_taken():
+            return
         elif self._unframed_bytes > UNFRAMED_BYTES_MAX:
             self._fail(UpstreamFailed(BROKEN_OFF))
         self._wake()
@@ -167,6 +172,17 @@ class UpstreamConnection(asyncio.Protocol):
 
     # ── its own ──
 
+    def _is_taken(self) -> bool:
+        """One piece, which nobody has to be woken for: a turn of the loop is a good part of what a chunk costs."""
+        if self.taker is None or self._waiter is None or self._waiter.done() or len(self._pieces) != 1:
+            return False
+        if not self.taker(self._pieces[0]):
+            return False
+        self._pieces.clear()
+        self._buffered_bytes = 0
+        self._deadline = self._loop.time() + self._timeout_seconds
+        return True
+
     def _stray(self) -> None:
         """What is not of the answer: of use to nobody, and the framing cannot be trusted any more."""
         self._has_strays = True
@@ -183,6 +199,7 @@ class UpstreamConnection(asyncio.Protocol):
         """Done when something has happened. Raises what has ended the connection."""
         if self._failure is not None:
             raise self._failure
+        self._timeout_seconds = timeout_seconds
         self._deadline = self._loop.time() + timeout_seconds
         if self._alarm is None or self._alarm.when() > self._deadline:
             self._set_alarm()

@@ -22,7 +22,7 @@ from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut
 from services.gateway.domain.generation import UpstreamCall
 from services.gateway.domain.model_names import file_name
 from services.gateway.use_cases.refuse import refusal_told
-from services.gateway.use_cases.upstream import Model, Work
+from services.gateway.use_cases.upstream import Model, Taker, Work
 from shared.errors import PromptlyError
 
 MODELS = "/v1/models"
@@ -83,6 +83,10 @@ class HttpAnswer:
     ) -> None:
         if self._connection is not None:
             self._connections.give_back(self._connection)
+
+    def offer_to(self, taker: Taker) -> None:
+        assert self._connection is not None
+        self._connection.taker = taker
 
     def read_piece(self) -> Awaitable[bytes]:
         if self._first:

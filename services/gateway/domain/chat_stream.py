@@ -36,10 +36,13 @@ class ChatStream:
         self.is_done = False
         self.failure: UpstreamFailed | None = None
 
+    def pass_plain(self, data: bytes) -> bytes | None:
+        return self._cut(data) if self._splitter.is_one(data) else None
+
     def feed(self, data: bytes) -> bytes:
         """After `is_done` or `failure` there is nothing more to come."""
-        if self._splitter.is_one(data) and (cut := self._cut(data)) is not None:
-            return cut
+        if (plain := self.pass_plain(data)) is not None:
+            return plain
         passed = []
         try:
             for event in self._splitter.feed(data):

@@ -59,6 +59,10 @@ class AnswerStream(Protocol):
     is_done: bool
     failure: UpstreamFailed | None
 
+    def pass_plain(self, data: bytes) -> bytes | None:
+        """What `feed` would give, for a piece of the usual kind, which ends nothing; None for any other: feed it."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """Bytes of the upstream in, whole events for the client out."""
         ...

@@ -42,6 +42,10 @@ class ResponseStream:
         self.is_done = False
         self.failure: UpstreamFailed | None = None
 
+    def pass_plain(self, _: bytes) -> bytes | None:
+        """Each is made anew."""
+        return None
+
     def feed(self, data: bytes) -> bytes:
         try:
             for event in self._splitter.feed(data):

@@ -53,9 +53,15 @@ class Listener:
         self.has_begun = True
         await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
 
-    def passes(self, data: bytes) -> bool:
-        """Sent, if nothing has to be waited for."""
-        return self._chunks is not None and self._chunks.write(data)
+    @property
+    def is_ready(self) -> bool:
+        """Nothing has to be waited for, neither its head nor its reading."""
+        return self._chunks is not None and self._chunks.is_ready
+
+    def pass_on(self, data: bytes) -> None:
+        """While it is ready."""
+        assert self._chunks is not None
+        self._chunks.write(data)
 
     async def send(self, data: bytes) -> None:
         self._waiting_since = monotonic()

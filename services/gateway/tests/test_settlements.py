@@ -15,6 +15,7 @@ from services.gateway.domain.chat_stream import ChatStream
 from services.gateway.domain.counts import Counts
 from services.gateway.domain.generation import CompletionLimits, WholeAnswer
 from services.gateway.tests.support.accounts import Account, available, held, nothing_is_held
+from services.gateway.tests.support.http_peer import CHUNKED, serving
 from services.gateway.use_cases import settle
 from services.gateway.use_cases.lease import Lease
 from services.gateway.use_cases.open_request import OpenRequest, OpenRequests
@@ -87,7 +88,9 @@ class Nobody:
     async def begin(self) -> None:
         raise AssertionError("it only waits")
 
-    def passes(self, _: bytes) -> bool:
+    is_ready = False
+
+    def pass_on(self, _: bytes) -> None:
         raise AssertionError("it only waits")
 
     async def send(self, _: bytes) -> None:
@@ -119,6 +122,45 @@ async def test_work_that_is_closed_like_a_generator_releases_its_hold(
         work.close()
     await nothing_is_held(redis, account)
     assert await available(redis, account) == 100_000
+
+
+class Client:
+    """Listens; notes by which way each piece came to it."""
+
+    def __init__(self, *, is_ready: bool) -> None:
+        self.is_ready = is_ready
+        self.passed: list[bytes] = []
+        self.sent: list[bytes] = []
+
+    async def begin(self) -> None: ...
+
+    def pass_on(self, data: bytes) -> None:
+        self.passed.append(data)
+
+    async def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+def piece(data: bytes) -> bytes:
+    event = b"data: %b\n\n" % data
+    return b"%x\r\n%b\r\n" % (len(event), event)
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+async def test_the_middle_of_an_answer_goes_past_the_relay_only_to_who_reads(
+    is_ready: bool, settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
+) -> None:
+    token = piece(b'{"choices":[],"model":"m","timings":{"cache_n":0,"prompt_n":1,"predicted_n":2}}')
+    client, stream = Client(is_ready=is_ready), ChatStream(include_usage=False)
+    request_.stream = stream
+    slots = UpstreamSlots(slots=1, length_max=1, timeout_seconds=1)
+    async with serving((CHUNKED, *[token] * 5, piece(b"[DONE]") + b"0\r\n\r\n")) as (upstream, _):
+        await StreamRelay(upstream, slots, settlements, Lease()).relay(request_, stream, client)
+    said = b'data: {"choices":[],"model":"m"}\n\n'
+    assert b"".join(client.sent[:1] + client.passed + client.sent[1:]) == said * 5 + b"data: [DONE]\n\n"
+    assert bool(client.passed) == is_ready
+    await nothing_is_held(redis, account)
+    assert await available(redis, account) == 100_000 - 3
 
 
 async def test_so_many_releases_wait_for_a_redis_that_is_away_and_no_more(

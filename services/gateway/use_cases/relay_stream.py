@@ -1,6 +1,7 @@
 """Streams one answer: bytes pass as they come, whole events at a time, metered on the way."""
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
 from services.gateway.domain.charge import Ending
@@ -16,14 +17,17 @@ from services.gateway.use_cases.upstream import Upstream, UpstreamReply
 
 
 class Listener(Protocol):
-    """The client's end of the stream. `send` returns when it can take more: a slow reader slows its upstream; what
-    `passes` need not be sent."""
+    """The client's end of the stream. `send` returns when it can take more: a slow reader slows its upstream. While it
+    `is_ready`, what it is to `pass_on` goes out at once."""
 
     async def begin(self) -> None:
         """Commits to 200."""
         ...
 
-    def passes(self, data: bytes) -> bool: ...
+    @property
+    def is_ready(self) -> bool: ...
+
+    def pass_on(self, data: bytes) -> None: ...
 
     async def send(self, data: bytes) -> None: ...
 
@@ -65,12 +69,12 @@ class StreamRelay:
     async def _pass_on(
         self, request: OpenRequest, stream: AnswerStream, reply: UpstreamReply, listener: Listener
     ) -> None:
+        reply.offer_to(partial(self._takes, stream, listener))
         while data := await reply.read_piece():
             if not self._lease.is_fresh:
                 await self._lease.until_fresh()
             if passed := stream.feed(data):
-                if not listener.passes(passed):
-                    await listener.send(passed)
+                await listener.send(passed)
                 if not request.stopwatch.has_answered:
                     request.stopwatch.answered("stream")
             if stream.failure:
@@ -78,6 +82,16 @@ class StreamRelay:
             if stream.is_done:
                 return
         raise UpstreamFailed(BROKEN_OFF)
+
+    def _takes(self, stream: AnswerStream, listener: Listener, data: bytes) -> bool:
+        """The usual chunk, of the middle of an answer, to a client that reads."""
+        if not (listener.is_ready and self._lease.is_fresh):
+            return False
+        passed = stream.pass_plain(data)
+        if passed is None:
+            return False
+        listener.pass_on(passed)
+        return True
 
 
 def _cancelled(request: OpenRequest, stream: AnswerStream, ending: Ending) -> Ending:

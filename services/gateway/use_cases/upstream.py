@@ -1,6 +1,6 @@
 """What the gateway needs of a model server. The transport behind it is an adapter's business."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,10 +18,18 @@ class Model:
     context_tokens: int | None
 
 
+Taker = Callable[[bytes], bool]
+"""Whether it has taken the piece: then nobody else will read it."""
+
+
 class UpstreamReply(Protocol):
     """An answer that has begun: status and first bytes. Both readers raise UpstreamFailed or UpstreamTimedOut."""
 
     status: int
+
+    def offer_to(self, taker: Taker) -> None:
+        """Each piece that comes while `read_piece` waits for one: what is taken at once wakes nobody."""
+        ...
 
     def read_piece(self) -> Awaitable[bytes]:
         """The body as it comes: what is there and was not read yet; empty at its end."""
