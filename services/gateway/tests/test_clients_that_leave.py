@@ -28,6 +28,7 @@ from shared.admission.keys import AccountKeys
 from shared.contracts.gateway import Outcome
 from tests.support.eventually import eventually
 from tests.support.upstream import PARIS, Script, StandInUpstream
+from tests.support.upstream_wire import MODELS
 
 TOKENS = 100_000
 
@@ -97,6 +98,24 @@ async def test_a_client_that_leaves_before_the_first_chunk_pays_the_prompts_exac
     assert await available(redis, account) == TOKENS - prompt
     [record] = await eventually(lambda: records_of(usage, account))
     assert (record.tokens_prompt, record.tokens_completion) == (prompt, 0)
+
+
+async def test_a_client_that_leaves_before_a_prompt_beyond_the_context_is_refused_pays_nothing(
+    gateway: httpx.AsyncClient,
+    account: Account,
+    redis: Redis,
+    upstream: StandInUpstream,
+    usage: UsageListener,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The model server's refusal was on its way."""
+    monkeypatch.setitem(MODELS["data"][0]["meta"], "n_ctx", 3)
+    upstream.script = Script(pauses_after=0)
+    await abandon(gateway, account, STREAMED, upstream)
+    await nothing_is_held(redis, account)
+    assert await available(redis, account) == TOKENS
+    [record] = await eventually(lambda: records_of(usage, account))
+    assert record.tokens == 0
 
 
 async def records_of(usage: UsageListener, account: Account) -> list[Any]:

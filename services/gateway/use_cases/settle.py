@@ -116,13 +116,20 @@ class Settlements:
         await self._until_done(lambda: self._desk.release(request.hold.account_id, request.request_id))
 
     async def _count_prompt(self, request: OpenRequest) -> Counts:
-        """Zero when the upstream cannot say: what cannot be shown to have been generated is not charged."""
+        """Zero when the upstream cannot say, or refused it as too long: what cannot be shown to have been generated is
+        not charged."""
         try:
             prompt = await self._upstream.count_prompt(request.asked.count_call())
+            prompt = prompt if await self._fits(prompt) else 0
         except PromptlyError as error:
             log.warning("prompt_not_counted", request_id=request.request_id, reason=error.code)
             prompt = 0
         return Counts(prompt, 0, 0, estimated=True)
+
+    async def _fits(self, prompt: int) -> bool:
+        """llama-server refuses a prompt that leaves no room for an answer; who left did not wait for that."""
+        contexts = [model.context_tokens for model in await self._upstream.list_models()]
+        return any(context is None or prompt < context for context in contexts)
 
     async def _charge(self, request: OpenRequest, counts: Counts, ending: Ending) -> None:
         record = self._record(request, counts, ending)
