@@ -54,4 +54,12 @@ DEFECTS: tuple[Defect, ...] = (
         "services/gateway/tests/test_publishing.py::"
         "test_a_gateway_that_dies_between_two_attempts_has_claimed_no_batch_above_one_it_never_sent",
     ),
+    Defect(
+        "E3L",
+        "A prompt longer than the model's context (an account's 2,273rd question, after minutes of load) is refused by the model server and costs nothing. "
+        "Who hung up before the refusal came was charged the whole prompt, by the rule for who leaves before an answer begins. "
+        "A prompt that does not fit is no longer charged",
+        "services/gateway/tests/test_clients_that_leave.py::"
+        "test_a_client_that_leaves_before_a_prompt_beyond_the_context_is_refused_pays_nothing",
+    ),
 )

@@ -60,10 +60,6 @@ def summary(results: Sequence[Result]) -> str:
             total["undelivered"],
         ),
         (
-            "prompts charged that the model had not read: its client left when the question was just on its way (a rule, see below)",
-            total["unread"],
-        ),
-        (
             "mails that the mail server took again: its 250 was lost, or whoever heard it died before noting it",
             total["mails_again"],
         ),

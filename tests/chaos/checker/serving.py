@@ -11,7 +11,7 @@ from tests.chaos.history import Asked
 from tests.chaos.upstream import Generated
 
 Identity = tuple[str, int]
-LOST, LEFT = "lost", "client_disconnected"
+LOST = "lost"
 
 
 def each_generation_is_charged_once(facts: Facts) -> Iterator[str]:
@@ -30,9 +30,9 @@ def each_generation_is_charged_once(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_charged_that_was_not_generated(facts: Facts) -> Iterator[str]:
-    known, unread = _generated(facts), set(_unread(facts))
+    known = {_identity(each) for each in facts.generations}
     for row in facts.usage:
-        if row.tokens and (row.account_id, row.tokens_prompt) not in known and row not in unread:
+        if row.tokens and (row.account_id, row.tokens_prompt) not in known:
             yield f"request {row.request_id} of {row.account_id} is charged {row.tokens}, and was never generated"
 
 
@@ -68,30 +68,6 @@ def count_undelivered(facts: Facts) -> int:
         for each in facts.generations
         if each.tokens_completion and _identity(each) not in rows and not _received(asked.get(each.name))
     )
-
-
-def count_unread(facts: Facts) -> int:
-    """Prompts that are charged by the rule, though the model had not read them: their clients had left by then."""
-    return sum(1 for _ in _unread(facts))
-
-
-def _unread(facts: Facts) -> Iterator[Usage]:
-    """Who leaves once the question is on its way and before the answer begins pays its prompt. Whether the model had
-    read it no gateway can see."""
-    left = {
-        (asked.account_id, asked.tokens_prompt)
-        for asked in facts.asked
-        if asked.end == "left" and not asked.delivered
-    } - _generated(facts)
-    for row in facts.usage:
-        is_prompt_alone = row.tokens_prompt > 0 and not row.tokens_completion
-        identity = row.account_id, row.tokens_prompt
-        if is_prompt_alone and row.outcome == LEFT and identity in left:
-            yield row
-
-
-def _generated(facts: Facts) -> set[Identity]:
-    return {_identity(each) for each in facts.generations}
 
 
 def _wrong_amount(generated: Generated, row: Usage, client: Asked | None) -> Iterator[str]:

@@ -65,7 +65,6 @@ def figures(facts: Facts) -> dict[str, int]:
         "overspent": sum(each.tokens_uncollected for each in facts.usage),
         "uncharged": serving.tokens_uncharged_within_bounds(facts),
         "undelivered": serving.count_undelivered(facts),
-        "unread": serving.count_unread(facts),
         "mails_again": facts.mails_again,
         "revocations": len(facts.revoked),
     }

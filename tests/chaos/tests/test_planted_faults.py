@@ -8,10 +8,10 @@ import pytest
 
 from shared.admission.inspected import Journalled
 from shared.ids import AccountId, RequestId
-from tests.chaos.checker.facts import AtProvider, Entry, Facts, Mail, Usage
-from tests.chaos.checker.verdict import CHECKS, figures, judge
+from tests.chaos.checker.facts import AtProvider, Entry, Facts, Mail
+from tests.chaos.checker.verdict import CHECKS, judge
 from tests.chaos.experiments import EXPERIMENTS
-from tests.chaos.history import Asked, Fault, Tried
+from tests.chaos.history import Fault, Tried
 from tests.chaos.rebuild import unlike_the_ledger
 from tests.chaos.tests.green_world import (
     AT,
@@ -34,18 +34,11 @@ WORLD = green()
 BOOK, ORDER = WORLD.books[0], WORLD.orders[0]
 UNPAID = {"cs_1": AtProvider("cs_1", is_paid=False, lost_cents=0, has_open_dispute=False)}
 HALF_REFUNDED = {"cs_1": AtProvider("cs_1", is_paid=True, lost_cents=25, has_open_dispute=False)}
-GONE = replace(HUNG_UP, delivered=0, status=0, request_id="")
-PROMPT_ROW = replace(LEFT_ROW, tokens_completion=0, tokens_posted=7)
 A_MOMENT = Fault("kill -9", "redis", 5.0, 8.0)
 
 
 def in_redis(**changes: Any) -> dict[AccountId, Any]:
     return {AccountId(ME): replace(IN_REDIS, **changes)}
-
-
-def unread(client: Asked = GONE, row: Usage = PROMPT_ROW) -> Facts:
-    """The second question is charged, and the model has nothing of it."""
-    return green(asked=(HEARD, client), generations=(GENERATED,), usage=(ROW, row))
 
 
 PLANTED: dict[str, tuple[str, Facts]] = {
@@ -69,10 +62,6 @@ PLANTED: dict[str, tuple[str, Facts]] = {
         green(usage=(ROW, replace(LEFT_ROW, tokens_completion=6))),
     ),
     "a row without a generation": ("I4", green(generations=(LEFT,))),
-    "an answer that nobody made, to one who left": ("I4", unread(row=LEFT_ROW)),
-    "a prompt that nobody read, of one who stayed": ("I4", unread(client=replace(GONE, end="done"))),
-    "a prompt that nobody read, of one who had received": ("I4", unread(client=HUNG_UP)),
-    "a prompt that nobody asked": ("I4", unread(client=replace(GONE, tokens_prompt=8))),
     "a hold that never ends": ("I5", green(in_redis=in_redis(held=9))),
     "a lease that never ends": ("I5", green(waiting={"leases": 1})),
     "Redis has more than the ledger": ("I6", green(in_redis=in_redis(posted=5016))),
@@ -150,13 +139,6 @@ def test_a_stream_of_a_dead_gateway_may_be_charged_by_its_last_checkpoint_and_no
     )
     assert judge(known) == []
     assert judge(replace(known, usage=(ROW, replace(lost, tokens_completion=6, tokens_posted=13)))) != []
-
-
-def test_who_leaves_before_the_answer_begins_pays_the_prompt_even_if_the_model_had_not_read_it() -> None:
-    facts = unread()
-    assert "I4" not in {violation.invariant for violation in judge(facts)}
-    assert (figures(facts)["phantom"], figures(facts)["unread"]) == (0, 1)
-    assert figures(WORLD)["unread"] == 0
 
 
 def test_an_answer_that_nobody_received_may_be_uncharged_only_where_a_fault_excuses_it() -> None:
