@@ -44,6 +44,14 @@ class _Gathering:
         else:
             self._transport.write(data)
 
+    def write_chunk(self, data: bytes) -> None:
+        """Behind a head, if there is one that waits."""
+        chunk = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._pieces:
+            self._pieces.append(chunk)
+        else:
+            self._transport.write(chunk)
+
     def close(self) -> None:
         self._flush()
         self._transport.close()
@@ -60,22 +68,19 @@ class _Gathering:
 class Chunks:
     """The body of one streamed answer, past ASGI's messages: they take longer than all else that a chunk needs."""
 
-    __slots__ = ("_cycle", "_flow", "_transport")
+    __slots__ = ("_cycle", "_flow", "write")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
         self._flow = cycle.flow
-        self._transport = cycle.transport
+        self.write = cast("_Gathering", cycle.transport).write_chunk
+        """While it is ready."""
 
     @property
     def is_ready(self) -> bool:
         """Else ASGI's `send` has to wait for the client, to find it gone, or to send it a head."""
         cycle = self._cycle
         return not (self._flow.write_paused or cycle.disconnected) and bool(cycle.chunked_encoding)
-
-    def write(self, data: bytes) -> None:
-        """While it is ready."""
-        self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
 
 class Client:
