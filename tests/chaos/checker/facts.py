@@ -58,7 +58,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """`owed`: to be reversed and not yet taken."""
+    """`owed`: to be reversed and not yet taken. `tokens_frozen`: of all purchases that a dispute ever froze."""
 
     account_id: str
     balance: int
@@ -66,6 +66,7 @@ class Book:
     owed: int
     was_reversed: bool
     was_frozen: bool
+    tokens_frozen: int
 
 
 @dataclass(frozen=True, slots=True)

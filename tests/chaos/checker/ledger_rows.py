@@ -62,7 +62,8 @@ async def read_books(connection: Any, accounts: Collection[str]) -> tuple[Book, 
         SELECT a.account_id, a.balance, a.version,
                coalesce(sum(least(p.tokens_to_reverse, g.tokens) - p.tokens_reversed), 0)::bigint AS owed,
                coalesce(bool_or(p.reversal_revision > 0), false) AS was_reversed,
-               coalesce(bool_or(p.freeze_revision > 0), false) AS was_frozen
+               coalesce(bool_or(p.freeze_revision > 0), false) AS was_frozen,
+               coalesce(sum(g.tokens) FILTER (WHERE p.freeze_revision > 0), 0)::bigint AS tokens_frozen
           FROM metering.accounts a
           LEFT JOIN metering.purchases p ON p.account_id = a.account_id AND p.grant_id IS NOT NULL
           LEFT JOIN metering.grants g ON g.grant_id = p.grant_id
@@ -137,6 +138,7 @@ async def count_waiting(connection: Any) -> dict[str, int]:
                (SELECT count(*) FROM billing.webhook_events WHERE processed_at IS NULL) AS "webhook events",
                (SELECT count(*) FROM metering.lowerings WHERE state = 'open') AS "open deductions",
                (SELECT count(*) FROM metering.accounts WHERE mirrored_version < version) AS "balances to mirror",
+               (SELECT count(*) FROM metering.grants WHERE expires_at <= now() AND remaining > 0) AS "grants to expire",
                (SELECT count(*) FROM accounts.api_keys WHERE mirrored_version < version) AS "keys to mirror",
                (SELECT count(*) FROM notifier.mails WHERE state IN ('pending', 'sending')) AS "mails owed"
         """

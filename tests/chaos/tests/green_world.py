@@ -60,7 +60,7 @@ def green(**changes: Any) -> Facts:
         usage=(ROW, LEFT_ROW),
         entries=ENTRIES,
         grants=(TRIAL_GRANT, PAID_GRANT),
-        books=(Book(ME, 5073, 5, owed=0, was_reversed=False, was_frozen=False),),
+        books=(Book(ME, 5073, 5, owed=0, was_reversed=False, was_frozen=False, tokens_frozen=0),),
         in_redis={AccountId(ME): IN_REDIS},
         lowest={ME: 5000},
         orders=(Order(ORDER, ME, "stripe", "cs_1", 5000, 50, "paid", 0, is_frozen=False),),

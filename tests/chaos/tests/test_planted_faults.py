@@ -53,6 +53,17 @@ PLANTED: dict[str, tuple[str, Facts]] = {
         green(usage=(replace(ROW, tokens_uncollected=3, tokens_posted=13), LEFT_ROW)),
     ),
     "less than nothing free in Redis": ("I2", green(lowest={ME: -1})),
+    "more running than a frozen purchase covers": (
+        "I2",
+        green(books=(replace(BOOK, was_frozen=True, tokens_frozen=5000),), lowest={ME: -5001}),
+    ),
+    "tokens without cover while a purchase was frozen": (
+        "I2",
+        green(
+            books=(replace(BOOK, was_frozen=True, tokens_frozen=5000),),
+            usage=(replace(ROW, tokens_uncollected=3, tokens_posted=13), LEFT_ROW),
+        ),
+    ),
     "a generation without a row": ("I3", green(usage=(ROW,))),
     "a generation charged twice": ("I3", green(usage=(ROW, LEFT_ROW, replace(ROW, request_id="request-3")))),
     "another amount than was generated": ("I3", green(usage=(replace(ROW, tokens_completion=9), LEFT_ROW))),
@@ -91,6 +102,7 @@ PLANTED: dict[str, tuple[str, Facts]] = {
     "a change that was done and not entered": ("I9", green(adjustments={})),
     "a change that was entered twice over": ("I9", green(adjustments={"change-1": 1000})),
     "an event left in an outbox": ("I10", green(waiting={"metering outbox": 1})),
+    "a grant that has ended and stays": ("I10", green(waiting={"grants to expire": 1})),
     "a replay that changes something": ("I11", green(after_replay=("usage: 3 rows more",))),
     "a revoked key that is let in": ("I12", green(tried=(Tried("sk-one", 11.5, 200),))),
     "paid tokens burned before the trial's": (
@@ -155,6 +167,11 @@ def test_an_answer_that_nobody_received_may_be_uncharged_only_where_a_fault_excu
     )
     assert {violation.invariant for violation in judge(facts)} == {"I3"}
     assert judge(replace(facts, spares_gateways=False)) == []
+
+
+def test_what_runs_on_a_purchase_that_is_frozen_meanwhile_has_its_cover() -> None:
+    frozen = replace(BOOK, was_frozen=True, tokens_frozen=5000)
+    assert judge(green(books=(frozen,), lowest={ME: -5000})) == []
 
 
 def test_a_revocation_during_a_fault_is_not_held_against_its_bound() -> None:
