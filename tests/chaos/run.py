@@ -3,22 +3,14 @@
 import asyncio
 import random
 import resource
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 
-from redis.exceptions import RedisError
-
 from deploy.local.fakes.delivery import HONEST
 from deploy.local.identity import is_running
 from deploy.local.servers.services import SERVICES
-from shared.admission.inspected import Inspected
-from shared.admission.inspection import inspect
-from shared.errors import PromptlyError
-from shared.ids import AccountId
-from shared.redis_client import open_redis
 from tests.chaos.checker.collect import Seen, collect, remember_rows
 from tests.chaos.checker.facts import Facts
 from tests.chaos.checker.others import revocation_seconds
@@ -32,8 +24,7 @@ from tests.chaos.results import Result
 from tests.chaos.scene import Experiment, Scene
 from tests.chaos.specs import GATEWAYS
 from tests.chaos.system import Chaos
-
-SAMPLE_SECONDS = 0.05
+from tests.chaos.watching import watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +57,7 @@ async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, se
     async with crowd(chaos, history, seed, experiment.size) as gathered:
         scene = Scene(chaos, history, gathered, dice, seconds or experiment.seconds)
         accounts = [each.account_id for each in gathered.accounts]
-        async with watched(chaos, accounts) as lowest:
+        async with watched(chaos, accounts) as balances:
             loaded = now()
             await experiment.nemesis(scene)
             await asyncio.sleep(max(0.0, scene.seconds - (now() - loaded)))
@@ -77,7 +68,7 @@ async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, se
     if not all(each.is_taken for each in chaos.fakes.engine.deliveries):
         await reconcile(chaos)
     spares = not experiment.harms_serving
-    seen = Seen(history, accounts, lowest, spares)
+    seen = Seen(history, accounts, balances, spares)
     return Played(scene, seen, quiet_seconds)
 
 
@@ -105,39 +96,6 @@ async def heal(chaos: Chaos) -> list[str]:
     for name in ended:
         await chaos.start(name)
     return ended
-
-
-@asynccontextmanager
-async def watched(chaos: Chaos, accounts: Sequence[str]) -> AsyncIterator[dict[str, int]]:
-    """Per account the least that was ever free in Redis."""
-    lowest: dict[str, int] = {}
-    watching = asyncio.create_task(_watch(chaos, accounts, lowest))
-    try:
-        yield lowest
-    finally:
-        watching.cancel()
-        await asyncio.wait({watching})
-
-
-async def _watch(chaos: Chaos, accounts: Sequence[str], lowest: dict[str, int]) -> None:
-    redis = open_redis(chaos.backing.redis)
-    ids = [AccountId(account) for account in accounts]
-    try:
-        while True:
-            with suppress(RedisError, PromptlyError, OSError):  # it may be dead
-                _see(await inspect(redis, ids), lowest)
-            await asyncio.sleep(SAMPLE_SECONDS)
-    finally:
-        await redis.aclose()
-
-
-def _see(seen: Mapping[AccountId, Inspected], lowest: dict[str, int]) -> None:
-    """Of accounts that admit: one that is closed counts what is posted and journalled twice until it opens."""
-    for account_id, each in seen.items():
-        if each.state == "open":
-            given = each.posted + sum(grant.tokens for grant in each.grants.values())
-            free = given - each.held - each.journalled
-            lowest[account_id] = min(lowest.get(account_id, free), free)
 
 
 def _own(scene: Scene) -> list[Violation]:

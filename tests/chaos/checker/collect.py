@@ -22,6 +22,7 @@ from tests.chaos.history import History
 from tests.chaos.quiet import find_waiting
 from tests.chaos.specs import GATEWAYS
 from tests.chaos.system import Chaos
+from tests.chaos.watching import Watched
 
 MESSAGE_ID = re.compile(r"<([0-9a-f-]{36})@")
 
@@ -32,7 +33,7 @@ class Seen:
 
     history: History
     accounts: Sequence[str]
-    lowest: Mapping[str, int]
+    balances: Watched
     spares_gateways: bool
 
 
@@ -63,7 +64,8 @@ async def collect_on(connection: Any, chaos: Chaos, seen: Seen) -> Facts:
         grants=await ledger.read_grants(connection, accounts),
         books=await ledger.read_books(connection, accounts),
         in_redis=await read_redis(chaos, accounts),
-        lowest=dict(seen.lowest),
+        lowest=dict(seen.balances.lowest),
+        uncovered=tuple(seen.balances.uncovered),
         orders=await ledger.read_orders(connection, accounts),
         at_provider=truths(chaos.fakes),
         hooks_taken=hooks_taken(chaos.fakes),

@@ -107,7 +107,7 @@ class Mail:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """`waiting`: by name, whatever should have come to nothing. `lowest`: per account the least that was ever
-    seen to be free in Redis; `mails_again`: how often the mail server took one that it had. The last four are found by comparing or searching, and are empty when all is well."""
+    seen to be free in Redis; `uncovered`: who was let in below that; `mails_again`: how often the mail server took one that it had. The last four are found by comparing or searching, and are empty when all is well."""
 
     asked: tuple[Asked, ...] = ()
     revoked: tuple[Revoked, ...] = ()
@@ -123,6 +123,7 @@ class Facts:
     books: tuple[Book, ...] = ()
     in_redis: Mapping[AccountId, Inspected] = field(default_factory=dict)
     lowest: Mapping[str, int] = field(default_factory=dict)
+    uncovered: tuple[str, ...] = ()
     orders: tuple[Order, ...] = ()
     at_provider: Mapping[str, AtProvider] = field(default_factory=dict)
     hooks_taken: frozenset[str] = frozenset()

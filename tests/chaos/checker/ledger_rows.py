@@ -138,6 +138,8 @@ async def count_waiting(connection: Any) -> dict[str, int]:
                (SELECT count(*) FROM billing.webhook_events WHERE processed_at IS NULL) AS "webhook events",
                (SELECT count(*) FROM metering.lowerings WHERE state = 'open') AS "open deductions",
                (SELECT count(*) FROM metering.accounts WHERE mirrored_version < version) AS "balances to mirror",
+               (SELECT count(*) FROM metering.accounts WHERE announced_version < version AND closed_at IS NULL)
+                   AS "balances to announce",
                (SELECT count(*) FROM metering.grants WHERE expires_at <= now() AND remaining > 0) AS "grants to expire",
                (SELECT count(*) FROM accounts.api_keys WHERE mirrored_version < version) AS "keys to mirror",
                (SELECT count(*) FROM notifier.mails WHERE state IN ('pending', 'sending')) AS "mails owed"

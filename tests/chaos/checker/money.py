@@ -31,7 +31,8 @@ def entries_are_the_balance(facts: Facts) -> Iterator[str]:
 
 def nothing_is_overspent(facts: Facts) -> Iterator[str]:
     """Debts of reversals aside: money that is taken back may have been spent. What a dispute freezes leaves Redis at
-    once, and requests may run on it: as far as that purchase goes they have cover, and no further."""
+    once, and requests may run on it: as far as that purchase goes they have cover, and no further, and nobody is let in
+    until there is something again."""
     frozen = {book.account_id: book.tokens_frozen for book in facts.books}
     reversed_ones = {book.account_id for book in facts.books if book.was_reversed}
     for row in facts.usage:
@@ -43,6 +44,7 @@ def nothing_is_overspent(facts: Facts) -> Iterator[str]:
     for account_id, tokens in facts.lowest.items():
         if tokens + frozen.get(account_id, 0) < 0 and account_id not in reversed_ones:
             yield f"{account_id}: {tokens} were free in Redis"
+    yield from facts.uncovered
 
 
 def every_hold_has_ended(facts: Facts) -> Iterator[str]:

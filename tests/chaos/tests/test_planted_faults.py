@@ -57,6 +57,10 @@ PLANTED: dict[str, tuple[str, Facts]] = {
         "I2",
         green(books=(replace(BOOK, was_frozen=True, tokens_frozen=5000),), lowest={ME: -5001}),
     ),
+    "a request let in where nothing was free": (
+        "I2",
+        green(uncovered=(f"{ME}: request-3 was let in where -16 were free",)),
+    ),
     "tokens without cover while a purchase was frozen": (
         "I2",
         green(
