@@ -69,12 +69,15 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def runs(results: Iterable[Result]) -> str:
-    """Each command, in the order given, and what its system weighed after its first and its last seed."""
+    """Each command, in the order given, and what its system used after its first and its last seed."""
     by_run: defaultdict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.run:
             by_run[result.run].append(result)
-    head = "| when | command | commit | seeds | red | minutes | memory of all services, first and last seed |\n|---|---|---|---|---|---|---|"
+    head = (
+        "| when | command | commit | seeds | red | minutes | memory of all services, first and last seed | descriptors |\n"
+        "|---|---|---|---|---|---|---|---|"
+    )
     return "\n".join([head, *(_run_row(run, by_run[run]) for run in sorted(by_run))])
 
 
@@ -82,13 +85,25 @@ def _run_row(run: str, results: Sequence[Result]) -> str:
     at, command = run.split(" ", 1)
     red_ones = sum(not result.is_green for result in results)
     minutes = sum(result.seconds for result in results) / MINUTE_SECONDS
-    weighed = " and ".join(f"{_weight_mb(results[index])} MB" for index in (0, -1))
-    cells = (at, f"`{command}`", results[-1].commit, len(results), red_ones, f"{minutes:.0f}", weighed)
+    weighed = " and ".join(f"{_used(results[index])[0]} MB" for index in (0, -1))
+    opened = " and ".join(str(_used(results[index])[1]) for index in (0, -1))
+    cells = (
+        at,
+        f"`{command}`",
+        results[-1].commit,
+        len(results),
+        red_ones,
+        f"{minutes:.0f}",
+        weighed,
+        opened,
+    )
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _weight_mb(result: Result) -> int:
-    return sum(memory for memory, _ in result.footprint.values())
+def _used(result: Result) -> tuple[int, int]:
+    """Memory in MB and open descriptors, of all services."""
+    each = result.footprint.values()
+    return sum(memory for memory, _ in each), sum(opened for _, opened in each)
 
 
 def seeds(results: Sequence[Result]) -> str:

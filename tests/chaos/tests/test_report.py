@@ -65,7 +65,10 @@ def test_the_page_has_the_counts_of_all_runs() -> None:
 
 def test_the_page_has_each_command_and_each_seed() -> None:
     page = render(TEMPLATE.read_text(encoding="utf-8"), [GREEN, RED])
-    assert "| 2026-11-23T20:00Z | `make chaos SEED=7` | abc1234 | 2 | 1 | 2 | 80 MB and 80 MB |\n" in page
+    assert (
+        "| 2026-11-23T20:00Z | `make chaos SEED=7` | abc1234 | 2 | 1 | 2 | 80 MB and 80 MB | 20 and 20 |\n"
+        in page
+    )
     assert "| E3 | 7, 8 |" in page
 
 
