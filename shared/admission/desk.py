@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from shared.admission.balances import BalanceView, view_of
@@ -26,6 +25,7 @@ from shared.admission.decisions import (
     Settled,
     Unknown,
 )
+from shared.admission.entries import written_of
 from shared.admission.keys import ip_window_of, keys_of
 from shared.admission.lua import Call, scripts_of
 from shared.admission.replies import (
@@ -43,7 +43,6 @@ WINDOW_MS = 60_000
 REMEMBER_MS = 3_600_000
 """How long the end of a request is remembered: longer than any repeat; the ledger remembers for good."""
 
-RECORD = TypeAdapter(UsageRecord)
 Answer = TypeVar("Answer", Decision, Authenticated | Refused | Unknown)
 
 
@@ -121,20 +120,23 @@ class AdmissionDesk:
         return refused
 
     async def settle(
-        self, account_id: AccountId, record: UsageRecord, *, tokens_held: int
+        self, account_id: AccountId, record: UsageRecord, *, tokens_held: int, written: bytes | None = None
     ) -> Settled | AlreadySettled:
-        """Ends the hold, if it is still there, with `record` as the charge and the entry to publish.
+        """Ends the hold, if it is still there, with `record` as the charge and the entry to publish, as it is `written`
+        where somebody has done that already.
 
         Raises ValueError when the record charges more than was held: the caller clamps.
         """
         if record.tokens > tokens_held:
             raise ValueError(f"{record.tokens} tokens charged, {tokens_held} held")
-        [tokens] = await self._run(_settle_call(account_id, record))
+        [tokens] = await self._run(_settle_call(account_id, record, written or written_of(record)))
         return AlreadySettled() if tokens is None else Settled(tokens)
 
     async def settle_again(self, records: Sequence[UsageRecord]) -> None:
         """What was settled before, for a Redis that may have lost it. One round trip; what it knows stays."""
-        await self._run(*(_settle_call(AccountId(record.account_id), record) for record in records))
+        await self._run(
+            *(_settle_call(AccountId(record.account_id), record, written_of(record)) for record in records)
+        )
 
     async def release(self, account_id: AccountId, request_id: RequestId) -> None:
         """Ends a hold with no charge and no usage record. The request still counts for the rate."""
@@ -196,10 +198,9 @@ def _told(decision: Answer, address: RateState) -> Answer:
     return decision if decision.rate else replace(decision, rate=address)
 
 
-def _settle_call(account_id: AccountId, record: UsageRecord) -> Call:
+def _settle_call(account_id: AccountId, record: UsageRecord, written: bytes) -> Call:
     request_id = RequestId(str(record.request_id))
     keys = keys_of(account_id).settlement(request_id)
-    written = RECORD.dump_json(record)
     return Call(
         "settle", keys, [account_id, request_id, record.revision, record.tokens, written, REMEMBER_MS]
     )

@@ -19,12 +19,11 @@ from shared.admission.shards import SHARDS
 from shared.redis_client import ask_all, ask_each
 
 GROUP = "publishers"
-ENTRIES_PER_SHARD_MAX = 250
-"""Of one read: COUNT is per stream, so a read returns at most 16,000."""
+ENTRIES_PER_SHARD_MAX = 100
+"""Of one read: COUNT is per stream, so a read returns at most 6,400, about 2 MB: requests on the same line wait for as
+long as that takes, some 10 ms."""
 ENTRIES_PER_PAGE = 500
 """Of what is kept."""
-BLOCK_MS = 500
-"""Below the connection's timeout: quiet streams are not a dead Redis."""
 IDLE_MS = 5_000
 """A reader that has not acknowledged for so long is taken for dead."""
 KEEP_MS = 24 * 3_600_000
@@ -33,9 +32,13 @@ KEEP_BYTES = 256 * 1024 * 1024
 """Of all shards together: the second bound of what is kept for replay."""
 
 READ_AT_ONCE = 20
-"""Of a batch, about 0.1 ms; then requests have their turn."""
+"""Of a batch, about 0.1 ms; then requests have their turn,"""
+TURN_SECONDS = 0.001
+"""for so long: at half load a batch read without a pause kept one request of ten waiting for milliseconds."""
 
 STREAMS = tuple(settled_of(shard) for shard in range(SHARDS))
+NEW = (*STREAMS, *(">" for _ in STREAMS))
+"""As XREADGROUP wants it: all names, and what each is read from."""
 SHARD_OF_STREAM = {name.encode(): shard for shard, name in enumerate(STREAMS)}
 
 
@@ -45,15 +48,19 @@ class SettlementStream:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def read_batch(self, consumer: str, *, block_ms: int = BLOCK_MS) -> list[Entry]:
-        """New entries of all shards, waiting up to `block_ms` (not 0) for the first."""
-        try:
-            return await self._read(consumer, block_ms)
-        except ResponseError as error:
-            if not _is_no_group(error):
-                raise
-        await self._create_groups()
-        return await self._read(consumer, block_ms)
+    async def read_batch(self, consumer: str) -> list[Entry]:
+        """New entries of all shards, as many as there are now. Who waits for more asks again: a read that blocked would
+        need a connection of its own, and Redis would wake it for the first entry alone."""
+        read = ("XREADGROUP", "GROUP", GROUP, consumer, "COUNT", ENTRIES_PER_SHARD_MAX, "STREAMS", *NEW)
+        [reply] = await ask_each(self._redis, [read])
+        if isinstance(reply, Exception):
+            if not _is_no_group(reply):
+                raise reply
+            await self._create_groups()
+            [reply] = await ask_all(self._redis, [read])
+        return await read_in_turns(
+            [(SHARD_OF_STREAM[name], list(_raw_entries(raw))) for name, raw in reply or ()]
+        )
 
     async def reclaim(self, consumer: str, *, idle_ms: int = IDLE_MS) -> list[Entry]:
         """Entries that anyone read and did not acknowledge for that long; now they are this consumer's."""
@@ -123,13 +130,6 @@ class SettlementStream:
             for flat in groups
         ]
 
-    async def _read(self, consumer: str, block_ms: int) -> list[Entry]:
-        streams: dict[Any, Any] = dict.fromkeys(STREAMS, ">")
-        reply: Any = await self._redis.xreadgroup(
-            GROUP, consumer, streams, count=ENTRIES_PER_SHARD_MAX, block=block_ms
-        )
-        return await read_in_turns([(SHARD_OF_STREAM[name], raw) for name, raw in reply])
-
     async def _create_groups(self) -> None:
         async with self._redis.pipeline(transaction=False) as pipeline:
             for name in STREAMS:
@@ -151,7 +151,7 @@ async def read_in_turns(raw_by_shard: Iterable[tuple[int, Sequence[RawEntry]]]) 
             unseen += len(some)
             if unseen >= READ_AT_ONCE:
                 unseen = 0
-                await asyncio.sleep(0)
+                await asyncio.sleep(TURN_SECONDS)
     return entries
 
 

@@ -14,6 +14,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from shared.errors import Kind
+from shared.http.answering import AnswersInOne
 from shared.http.errors import error_body
 from shared.ids import new_request_id
 
@@ -121,6 +122,14 @@ class GatheringProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]
+
+    def on_headers_complete(self) -> None:
+        before = self.cycle
+        super().on_headers_complete()
+        if (
+            self.cycle is not before
+        ):  # its task has not begun; uvicorn names the class, and leaves no other way
+            self.cycle.__class__ = AnswersInOne
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
         request_id = new_request_id()

@@ -121,7 +121,7 @@ class UsageRelay:
     async def run(self) -> None:
         while True:
             try:
-                if 0 < await self.publish_next() < ENTRIES_PER_SHARD_MAX:  # and not far behind
+                if await self.publish_next() < ENTRIES_PER_SHARD_MAX:  # else it may be far behind
                     await asyncio.sleep(GATHER_SECONDS)
             except REDIS_ERRORS as error:
                 measure.REDIS_ERRORS.labels("read").inc()

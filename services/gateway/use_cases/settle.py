@@ -133,11 +133,11 @@ class Settlements:
 
     async def _charge(self, request: OpenRequest, counts: Counts, ending: Ending) -> None:
         record = self._record(request, counts, ending)
-        self._unconfirmed.keep(record)
+        written = self._unconfirmed.keep(record)
         measure.count_tokens(record)
         with spans.step("settle", request.request_id) as span:
             span.note(outcome=record.outcome, tokens=record.tokens)
-            is_settled = await self._settles(request, record)
+            is_settled = await self._settles(request, record, written)
         if is_settled:
             return
         self._unconfirmed.settle_again(record)
@@ -146,9 +146,10 @@ class Settlements:
         if not done:
             log.error("usage_only_in_memory", request_id=request.request_id)
 
-    async def _settles(self, request: OpenRequest, record: UsageRecord) -> bool:
+    async def _settles(self, request: OpenRequest, record: UsageRecord, written: bytes) -> bool:
+        hold = request.hold
         try:
-            await self._desk.settle(request.hold.account_id, record, tokens_held=request.hold.tokens_held)
+            await self._desk.settle(hold.account_id, record, tokens_held=hold.tokens_held, written=written)
         except REDIS_ERRORS as error:
             measure.REDIS_ERRORS.labels("settle").inc()
             log.warning("not_settled", request_id=request.request_id, reason=type(error).__name__)

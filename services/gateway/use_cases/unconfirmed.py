@@ -15,11 +15,12 @@ from redis.asyncio import Redis
 from services.gateway.use_cases.outage import REDIS_ERRORS
 from shared.admission.confirmations import confirmed_by_the_ledger
 from shared.admission.desk import AdmissionDesk
+from shared.admission.entries import read_record, written_of
 from shared.contracts.gateway import UsageRecord
 from shared.ids import AccountId, RequestId
 
 RECORDS_MAX = 20_000
-"""About 40 MB. So many wait only while metering stands still, and then the broker has the oldest."""
+"""About 15 MB. So many wait only while metering stands still, and then the broker has the oldest."""
 BATCH_RECORDS_MAX = 200
 """Of one round trip: Redis answers nobody else meanwhile, so it stays below about 10 ms."""
 INTERVAL_SECONDS = 0.25
@@ -33,6 +34,9 @@ IN_VAIN_MAX = 8
 """Questions in a row of which nothing was confirmed. The ledger posts in order, so those behind are not there either;
 the next round begins with them, for the case that they are."""
 
+Kept = tuple[AccountId, bytes]
+"""Whose, and the record as JSON: of plain texts the garbage collector takes no notice, while thousands of records as
+objects keep all requests waiting each time it looks at them."""
 log = structlog.get_logger()
 
 
@@ -42,8 +46,8 @@ class Unconfirmed:
     def __init__(self, redis: Redis, desk: AdmissionDesk) -> None:
         self._redis = redis
         self._desk = desk
-        self._kept: OrderedDict[RequestId, UsageRecord] = OrderedDict()
-        self._to_settle: dict[RequestId, UsageRecord] = {}
+        self._kept: OrderedDict[RequestId, Kept] = OrderedDict()
+        self._to_settle: dict[RequestId, Kept] = {}
         self._dropped = 0
         self._passed_over = 0
 
@@ -55,17 +59,19 @@ class Unconfirmed:
         """What Redis has not been told, or must be told again."""
         return len(self._to_settle)
 
-    def keep(self, record: UsageRecord) -> None:
-        """Before it is settled for the first time: Redis may be lost in the same moment."""
-        self._kept[_id_of(record)] = record
+    def keep(self, record: UsageRecord) -> bytes:
+        """Before it is settled for the first time: Redis may be lost in the same moment. Returns it as it is written."""
+        written = written_of(record)
+        self._kept[_id_of(record)] = (AccountId(record.account_id), written)
         while len(self._kept) > RECORDS_MAX:
             request_id, _ = self._kept.popitem(last=False)
             self._to_settle.pop(request_id, None)
             self._dropped += 1
+        return written
 
     def settle_again(self, record: UsageRecord) -> None:
         """Redis did not take it."""
-        self._to_settle[_id_of(record)] = record
+        self._to_settle[_id_of(record)] = (AccountId(record.account_id), written_of(record))
 
     def settle_all_again(self) -> None:
         """Redis may have lost whatever it took."""
@@ -93,10 +99,10 @@ class Unconfirmed:
         """Raises redis errors; what was not settled then waits on."""
         settled = 0
         while waiting := self._to_settle:
-            batch = list(islice(waiting.values(), BATCH_RECORDS_MAX))
-            await self._desk.settle_again(batch)
-            for record in batch:  # not from what waits since another loss, which came before the answer
-                waiting.pop(_id_of(record), None)
+            batch = dict(islice(waiting.items(), BATCH_RECORDS_MAX))
+            await self._desk.settle_again([read_record(written) for _, written in batch.values()])
+            for request_id in batch:  # not from what waits since another loss, which came before the answer
+                waiting.pop(request_id, None)
             settled += len(batch)
         if settled:
             log.warning("settled_again", count=settled)
@@ -119,10 +125,10 @@ class Unconfirmed:
         self._passed_over = 0
         return forgotten
 
-    async def _forget_confirmed_of(self, some: Iterable[tuple[RequestId, UsageRecord]]) -> int:
+    async def _forget_confirmed_of(self, some: Iterable[tuple[RequestId, Kept]]) -> int:
         by_account: defaultdict[AccountId, list[RequestId]] = defaultdict(list)
-        for request_id, record in some:
-            by_account[AccountId(record.account_id)].append(request_id)
+        for request_id, (account_id, _) in some:
+            by_account[account_id].append(request_id)
         confirmed = await confirmed_by_the_ledger(self._redis, by_account)
         for request_id in confirmed:
             self._kept.pop(request_id, None)

@@ -76,7 +76,7 @@ class Gateway:
 
     async def publish(self) -> list[UsageRecord]:
         """What its relay would take to the bus now."""
-        entries = await self._stream.read_batch("gateway-1", block_ms=1)
+        entries = await self._stream.read_batch("gateway-1")
         await self._stream.acknowledge(entry.id for entry in entries)
         return [entry.record for entry in entries]
 

@@ -168,7 +168,7 @@ class Gateway:
     async def read_stream(self, *, is_confirmed: bool) -> Batch | None:
         """Publishes what is settled, by whomever; without the confirm it stays for somebody else, too."""
         entries = await self.stream.reclaim(self.name, idle_ms=0)
-        entries = entries or await self.stream.read_batch(self.name, block_ms=1)
+        entries = entries or await self.stream.read_batch(self.name)
         if not entries:
             return None
         if is_confirmed:

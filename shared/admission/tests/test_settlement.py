@@ -44,7 +44,7 @@ async def test_a_settlement_turns_the_hold_into_a_charge_and_a_record(
     stored = await stored_in(redis)
     assert (stored.held, stored.journalled, stored.journal) == (0, 15, {request.request_id: (2, 15)})
     stored.assert_counters_are_sums()
-    [entry] = await SettlementStream(redis).read_batch("one", block_ms=10)
+    [entry] = await SettlementStream(redis).read_batch("one")
     assert entry.record == record
 
 

@@ -29,7 +29,7 @@ async def settle(desk: AdmissionDesk, account_id: AccountId = ACCOUNT) -> UsageR
 
 
 async def read(stream: SettlementStream, consumer: str = "one") -> list[Entry]:
-    return await stream.read_batch(consumer, block_ms=10)
+    return await stream.read_batch(consumer)
 
 
 async def test_one_read_takes_from_all_shards(desk: AdmissionDesk, stream: SettlementStream) -> None:

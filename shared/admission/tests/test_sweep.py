@@ -55,9 +55,7 @@ async def test_a_lost_stream_is_charged_by_its_last_checkpoint(desk: AdmissionDe
     stored = await stored_in(redis)
     assert (stored.held, stored.journal) == (0, {request.request_id: (REVISION_SWEPT, 17)})
     stored.assert_counters_are_sums()
-    assert [entry.record for entry in await SettlementStream(redis).read_batch("one", block_ms=10)] == [
-        record
-    ]
+    assert [entry.record for entry in await SettlementStream(redis).read_batch("one")] == [record]
 
 
 async def test_a_lost_stream_without_a_checkpoint_costs_nothing(desk: AdmissionDesk, redis: Redis) -> None:
