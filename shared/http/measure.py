@@ -4,19 +4,18 @@ A route is written as in the code (`/v1/usage/{request_id}`), never as it was as
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 
-from prometheus_client import Counter
 from starlette.types import Scope
 
 from shared.durations import Durations
+from shared.tallies import Tallies
 
 OTHER = "other"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 ROUTE = "route"
 """In `scope["state"]`: the name of what serves it, where the framework does not know it."""
 
-REQUESTS = Counter(
+REQUESTS = Tallies(
     "promptly_http_requests",
     "Requests that have ended, also by a client that left. Status 0: nothing was answered.",
     ("method", "route", "status"),
@@ -54,11 +53,5 @@ def method_of(scope: Scope) -> str:
 
 
 def count(method: str, route: str, status: int, seconds: float) -> None:
-    _requests(method, route, status).inc()
+    REQUESTS.of(method, route, status).add()
     SECONDS.of(route).observe(seconds)
-
-
-@lru_cache(maxsize=1024)
-def _requests(method: str, route: str, status: int) -> Counter:
-    """To find it again takes longer than to count."""
-    return REQUESTS.labels(method, route, status)

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from services.gateway.domain.errors import MethodNotAllowed, UnknownUrl
 from services.gateway.entrypoints import http
 from services.gateway.use_cases.caller import Caller, KeyClaim
-from services.gateway.use_cases.measure import requests
+from services.gateway.use_cases.measure import REQUESTS
 from shared.api_keys import digest_of, parse_api_key
 from shared.contracts.gateway import Outcome
 from shared.errors import PromptlyError
@@ -90,7 +90,7 @@ class V1:
         if outcome is Outcome.CLIENT_DISCONNECTED:
             status = CLIENT_LEFT
         ended = outcome or (Outcome.COMPLETED if status < 400 else None)
-        requests(route, status, ended.value if ended else REFUSED).inc()
+        REQUESTS.of(route, status, ended.value if ended else REFUSED).add()
 
     async def _endpoint(self, scope: Scope, caller: Caller) -> Endpoint:
         path, method = scope["path"], scope["method"]

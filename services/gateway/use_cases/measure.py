@@ -5,23 +5,23 @@ What has a value at any moment (queue, holds, upstreams) is read when it is aske
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 from time import perf_counter
 
 from prometheus_client import Counter, Gauge
 
 from shared.contracts.gateway import UsageRecord
 from shared.durations import Durations
+from shared.tallies import Tallies
 
 FAST = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 5.0)
 SLOW = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 
-REQUESTS = Counter(
+REQUESTS = Tallies(
     "promptly_gateway_requests",
     "Requests under /v1 that have ended. Status 499: the client left first; a stream's is the one it began with.",
     ("endpoint", "status", "outcome"),
 )
-TOKENS = Counter("promptly_gateway_tokens", "Tokens charged. `cached` ones lie inside `prompt`.", ("kind",))
+TOKENS = Tallies("promptly_gateway_tokens", "Tokens charged. `cached` ones lie inside `prompt`.", ("kind",))
 TOKENS_ABOVE_HOLD = Counter(
     "promptly_gateway_tokens_above_hold", "Generated beyond what was reserved, and never collected."
 )
@@ -88,21 +88,15 @@ class Stopwatch:
 
 
 def count_tokens(record: UsageRecord) -> None:
-    for counter, tokens in (
+    for tally, tokens in (
         (_PROMPT, record.tokens_prompt),
         (_COMPLETION, record.tokens_completion),
         (_CACHED, record.tokens_cached),
     ):
         if tokens:
-            counter.inc(tokens)
+            tally.add(tokens)
 
 
-@lru_cache(maxsize=1024)
-def requests(endpoint: str, status: int, outcome: str) -> Counter:
-    """To find it again takes longer than to count."""
-    return REQUESTS.labels(endpoint, status, outcome)
-
-
-_PROMPT, _COMPLETION, _CACHED = (TOKENS.labels(kind) for kind in ("prompt", "completion", "cached"))
+_PROMPT, _COMPLETION, _CACHED = (TOKENS.of(kind) for kind in ("prompt", "completion", "cached"))
 _OVERHEAD_OF = {answer: OWN_OVERHEAD.of(answer) for answer in ("stream", "whole")}
 _FIRST_BYTE_OF = {answer: FIRST_BYTE.of(answer) for answer in ("stream", "whole")}
