@@ -32,13 +32,23 @@ AREAS = {
     "the request log": ("shared/logging", "shared/http/request_log.py", "/structlog/", "/logging/"),
     "metrics and traces": (
         "/prometheus_client/",
+        "shared/durations.py",
+        "shared/tallies.py",
         "use_cases/measure.py",
         "shared/tracing",
         "/opentelemetry/",
     ),
     "checking and building bodies": ("services/gateway/domain/",),
     "keys": ("shared/api_keys.py",),
-    "speaking to the client": ("/uvicorn/", "services/gateway/entrypoints/", "/starlette/", "/fastapi/"),
+    "speaking to the client": (
+        *(
+            "/uvicorn/",
+            "shared/http/gathering.py",
+            "shared/http/answering.py",
+            "services/gateway/entrypoints/",
+        ),
+        *("/starlette/", "/fastapi/"),
+    ),
     "the rest of the gateway": ("services/gateway/", "shared/"),
 }
 """By what stands in a frame's path, the first that fits."""

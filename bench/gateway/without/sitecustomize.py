@@ -56,12 +56,10 @@ def _log_nothing() -> None:
 
 
 def _count_nothing() -> None:
-    from prometheus_client import Counter
-
-    from shared import durations
+    from shared import durations, tallies
 
     _put(durations.Series, observe=lambda *_: None)
-    _put(Counter, inc=lambda *_: None)
+    _put(tallies.Tally, add=lambda *_: None)
 
 
 def _check_nothing() -> None:
