@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -20,6 +21,7 @@ INSIDE = {"audit": "metering", "reconcile": "billing", "mail-test": "notifier"}
 COMMANDS = frozenset({"up", "down", "status", "key", *INSIDE})
 READY_WITHIN_SECONDS = 180.0
 POLL_SECONDS = 0.5
+STATUS_TIMEOUT_SECONDS = 5.0
 MAILS = "notifier:/mails"
 
 
@@ -38,9 +40,8 @@ def composed(settings: LocalSettings, command: str, *arguments: str) -> int:
         case "down", ():
             return _compose(settings, "down")
         case "status", ():
-            return _compose(
-                settings, "ps", "--all", "--format", "table {{.Service}}\t{{.Status}}\t{{.Ports}}"
-            )
+            columns = "table {{.Service}}\t{{.Status}}\t{{.Ports}}"
+            return _compose(settings, "ps", "--all", "--format", columns) or _tell_model(settings)
         case "key", (email,):
             return _key(settings, email)
         case _ if service := INSIDE.get(command):
@@ -80,6 +81,25 @@ def _answers(url: str) -> bool:
         return httpx.get(url, timeout=POLL_SECONDS).is_success
     except httpx.TransportError:
         return False
+
+
+def _tell_model(settings: LocalSettings) -> int:
+    """It is no container of ours. 1 while nobody would be answered."""
+    try:
+        is_up = bool(_ask_status(settings)["is_up"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        print(f"\n{settings.edge_url}/status does not answer: nothing is known of the model.")
+        return 1
+    if is_up:
+        print("\nThe model answers.")
+        return 0
+    print("\nThe model does not answer at LLAMA_BASE_URL: docs/operations/runbook.md tells where to look.")
+    return 1
+
+
+def _ask_status(settings: LocalSettings) -> Any:
+    url, wanted = f"{settings.edge_url}/status", {"accept": "application/json"}
+    return httpx.get(url, headers=wanted, timeout=STATUS_TIMEOUT_SECONDS).raise_for_status().json()
 
 
 def _key(settings: LocalSettings, email: str) -> int:
