@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from services.metering.adapters.signing_key_nacl import SigningKey
+from services.metering.domain.batches import Gap
 from services.metering.entrypoints.account_routes import account_routes
 from services.metering.entrypoints.changes import changes_routes
 from services.metering.entrypoints.events import event_handler
@@ -26,6 +27,7 @@ from services.metering.use_cases.audit.run_audit import Sources
 from services.metering.use_cases.collect_debts import collect_debts
 from services.metering.use_cases.expire_grants import expire_grants
 from services.metering.use_cases.follow_batches import follow_batches
+from services.metering.use_cases.give_up_batches import give_up_batches
 from services.metering.use_cases.keep_house import keep_house
 from services.metering.use_cases.mirror_accounts import mirror_changed_accounts
 from services.metering.use_cases.read_receipts import Receipts
@@ -115,6 +117,15 @@ async def audit_sources(settings: MeteringSettings) -> AsyncIterator[Sources]:
         redis = redis_client.open_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         yield await _sources(stack, settings, pool, redis)
+
+
+async def give_up_missing(settings: MeteringSettings) -> list[Gap]:
+    """Beside the running service."""
+    pool = await postgres.open_pool(settings.database_url, service=f"{SERVICE}-give-up")
+    try:
+        return await give_up_batches(pool, utc_now())
+    finally:
+        await pool.close()
 
 
 async def _sources(stack: AsyncExitStack, settings: MeteringSettings, pool: Pool, redis: Redis) -> Sources:

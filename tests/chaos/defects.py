@@ -62,4 +62,11 @@ DEFECTS: tuple[Defect, ...] = (
         "services/gateway/tests/test_clients_that_leave.py::"
         "test_a_client_that_leaves_before_a_prompt_beyond_the_context_is_refused_pays_nothing",
     ),
+    Defect(
+        "E6",
+        "A batch of usage was in RabbitMQ's queue when that was deleted. The replay brought its records back under another number; its own "
+        "stayed missing, and every account that Redis lost later stayed closed, for a day: nothing but waiting opened them. No money was at "
+        "stake. An operator may now say so, after the replay: `python -m services.metering give-up-batches`",
+        "services/metering/tests/test_batches.py::test_what_the_broker_lost_is_given_up_when_the_operator_says_so",
+    ),
 )

@@ -62,16 +62,20 @@ async def replay_all(chaos: Chaos, dice: random.Random) -> int:
 async def run_replay_commands(chaos: Chaos) -> None:
     """As an operator does after the broker has lost something."""
     for name in ("gateway", *OUTBOXES):
-        spec = service_spec(chaos.system, chaos.lines, chaos.home, name)
-        process = await asyncio.create_subprocess_exec(
-            *(*spec.argv, "replay"),
-            cwd=spec.folder,
-            env={**os.environ, **spec.environment},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
+        await run_command(chaos, name, "replay")
+
+
+async def run_command(chaos: Chaos, service: str, command: str) -> None:
+    spec = service_spec(chaos.system, chaos.lines, chaos.home, service)
+    process = await asyncio.create_subprocess_exec(
+        *(*spec.argv, command),
+        cwd=spec.folder,
+        env={**os.environ, **spec.environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
 
 
 async def totals(chaos: Chaos) -> dict[str, int]:

@@ -7,9 +7,10 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from services.metering.adapters.batches_postgres import list_announced, list_posted_through
-from services.metering.domain.batches import Batch, is_drained, last_of_each
+from services.metering.domain.batches import Batch, Gap, is_drained, last_of_each
 from services.metering.tests.building import NOON, Books, record_for
 from services.metering.use_cases.follow_batches import follow_batches
+from services.metering.use_cases.give_up_batches import give_up_batches
 from shared.admission.sequences import write_sequence
 
 pytestmark = pytest.mark.usefixtures("no_batches")
@@ -89,6 +90,29 @@ async def test_a_gap_is_given_up_after_a_day(books: Books, redis: Redis) -> None
     await write_sequence(redis, "f", 3)
     assert ("batches_given_up", "f", 2, 2) in await told(books, redis, NOON + DAY)
     assert await posted_through(books, "f", 3) == [1, 2]
+
+
+async def test_what_the_broker_lost_is_given_up_when_the_operator_says_so(books: Books, redis: Redis) -> None:
+    await post(books, "i", 1, 3)
+    await write_sequence(redis, "i", 3)
+    await told(books, redis, NOON)
+    assert await give_up_batches(books.pool, NOON + MINUTE) == [Gap("i", 2, 3)]
+    assert await posted_through(books, "i", 3) == [1, 2, 3]
+    assert await give_up_batches(books.pool, NOON + MINUTE) == []
+
+
+async def test_what_may_still_be_on_its_way_is_not_given_up(books: Books, redis: Redis) -> None:
+    await write_sequence(redis, "j", 1)
+    await told(books, redis, NOON)
+    assert await give_up_batches(books.pool, NOON + MINUTE - timedelta(seconds=1)) == []
+    assert await posted_through(books, "j", 1) == []
+
+
+async def test_what_came_meanwhile_is_not_given_up(books: Books, redis: Redis) -> None:
+    await write_sequence(redis, "k", 1)
+    await told(books, redis, NOON)
+    await post(books, "k", 1)
+    assert await give_up_batches(books.pool, NOON + MINUTE) == []
 
 
 async def test_a_gateway_that_is_gone_is_forgotten(books: Books, redis: Redis) -> None:
