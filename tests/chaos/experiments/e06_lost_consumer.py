@@ -17,6 +17,7 @@ from tests.chaos.scene import Experiment, Scene
 from tests.chaos.system import Chaos
 
 QUEUES = ("metering.work", "notifier.work", "billing.work")
+WAITS_SECONDS = 1.5
 GIVEN_UP_WITHIN_SECONDS = 150.0
 """Metering tells of a batch that is missing for 60 s, and gives up none before."""
 TRY_AGAIN_SECONDS = 5.0
@@ -27,6 +28,18 @@ async def delete_queues(scene: Scene) -> None:
         await scene.pause(2, 4)
         async with scene.fault("queue deleted", queue):
             await with_channel(scene.chaos, partial(_delete, queue))
+    await scene.pause(2, 4)
+    await lose_what_waits(scene, QUEUES[0])
+
+
+async def lose_what_waits(scene: Scene, queue: str) -> None:
+    """Usage gathers in the queue, for nobody hears it, and goes with it: the broker had confirmed it."""
+    line = scene.chaos.lines["metering>rabbitmq"]
+    async with scene.fault("queue deleted with what waited in it", queue):
+        line.cut()
+        await asyncio.sleep(WAITS_SECONDS)
+        await with_channel(scene.chaos, partial(_delete, queue))
+        line.mend()
 
 
 async def _delete(queue: str, channel: AbstractChannel) -> None:
