@@ -139,7 +139,7 @@ class GenerationEndpoint:
     async def _whole(
         self, request: OpenRequest, send: Send, caller: Caller, gone: asyncio.Future[None]
     ) -> None:
-        answering = self._path.settlements.run(request, self._path.whole_answers.answer(request))
+        answering = self._path.settlements.run(request, self._answer(request, send, caller))
         try:
             await until_either(answering, gone)
         except asyncio.CancelledError:  # this process is stopping
@@ -151,7 +151,12 @@ class GenerationEndpoint:
         if gone.done() and not request.is_generating:
             answering.cancel()
             return
-        answer = await (answering if answering.done() else asyncio.shield(answering))
+        await (answering if answering.done() else asyncio.shield(answering))
+
+    async def _answer(self, request: OpenRequest, send: Send, caller: Caller) -> None:
+        """Sent from here: the task that waits for this one would do so some turns of the loop later, each of them as
+        long as all that others do meanwhile."""
+        answer = await self._path.whole_answers.answer(request)
         await http.send_json(send, 200, answer.body, _headers(request, caller))
         request.stopwatch.answered("whole")
 
