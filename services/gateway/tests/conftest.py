@@ -45,7 +45,7 @@ def other_database(redis_url: str) -> str:
 
 @pytest.fixture
 async def other_redis(redis_url: str) -> AsyncIterator[Redis]:
-    """A database that no running gateway reads."""
+    """A database that the gateway of all tests does not read: else it publishes what another one's broken line holds back."""
     async with open_redis(other_database(redis_url)) as client:
         await client.flushdb()
         yield client

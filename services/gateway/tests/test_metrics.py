@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
-from services.gateway.tests.conftest import GatewayFactory
+from services.gateway.tests.conftest import GatewayFactory, other_database
 from services.gateway.tests.support.accounts import Account, open_account
 from services.gateway.tests.support.chat import CHAT, QUESTION, STREAMED, TOKENS_PROMPT, until_generating
 from services.gateway.tests.support.usage import UsageListener
@@ -129,11 +129,16 @@ async def test_the_state_is_what_it_is_in_that_moment(
 
 
 async def test_what_rabbitmq_has_not_confirmed_is_seen_with_its_age(
-    amqp_url: str, start_gateway: GatewayFactory, account: Account, monkeypatch: pytest.MonkeyPatch
+    amqp_url: str,
+    start_gateway: GatewayFactory,
+    redis_url: str,
+    other_redis: Redis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(watch_backlog, "INTERVAL_SECONDS", 0.02)
+    account = await open_account(other_redis, tokens=100_000)
     async with TcpProxy(amqp_url) as line:
-        gateway = await start_gateway(amqp_url=line.url)
+        gateway = await start_gateway(amqp_url=line.url, redis_url=other_database(redis_url))
         await line.cut()
         await gateway.post(CHAT, json=QUESTION, headers=account.headers)
 

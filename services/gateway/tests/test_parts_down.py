@@ -135,20 +135,24 @@ async def test_a_lost_answer_of_the_admission_script_leaves_no_hold(
 
 
 async def test_without_rabbitmq_answers_go_on_and_usage_follows_when_it_is_back(
-    amqp_line: TcpProxy, start_gateway: GatewayFactory, account: Account, redis: Redis, usage: UsageListener,
-    upstream: StandInUpstream,
-) -> None:  # fmt: skip
-    gateway = await start_gateway(amqp_url=amqp_line.url)
+    amqp_line: TcpProxy,
+    start_gateway: GatewayFactory,
+    redis_url: str,
+    other_redis: Redis,
+    usage: UsageListener,
+) -> None:
+    account = await open_account(other_redis, tokens=100_000)
+    gateway = await start_gateway(amqp_url=amqp_line.url, redis_url=other_database(redis_url))
     await amqp_line.cut()
     replies = [await gateway.post(CHAT, json=body, headers=account.headers) for body in (QUESTION, STREAMED)]
     assert [reply.status_code for reply in replies] == [200, 200]
-    assert await SettlementStream(redis).unconfirmed_count() >= 1
+    assert await SettlementStream(other_redis).unconfirmed_count() >= 1
     await amqp_line.mend()
     for reply in replies:
         assert (await usage.record_of(reply.headers["x-request-id"])).tokens == TOKENS_OF_ONE
 
     async def all_confirmed() -> bool:
-        return await SettlementStream(redis).unconfirmed_count() == 0
+        return await SettlementStream(other_redis).unconfirmed_count() == 0
 
     await eventually(all_confirmed)
 
