@@ -133,7 +133,9 @@ class OutboxRelay:
             )
             confirmed = await self._publisher.publish([Envelope.from_json(row["body"]) for row in rows])
             faults.reached("published")
-            await connection.execute("UPDATE outbox SET published_at = now() WHERE id = ANY($1)", confirmed)
+            await connection.execute(
+                "UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1)", confirmed
+            )
         if len(confirmed) < len(rows):
             raise NotAllPublished(f"{len(rows) - len(confirmed)} events wait in the outbox.")
         return len(rows)

@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from deploy.local.settings import ROOT
+from tests.chaos import lateness
 from tests.chaos.defects import DEFECTS
 from tests.chaos.experiments import EXPERIMENTS
 from tests.chaos.results import RESULTS, Result, read
@@ -33,6 +34,8 @@ def render(template: str, results: Sequence[Result]) -> str:
         "RED": red(results),
         "DEFECTS": defects(),
         "FOOTPRINT": footprints(results),
+        "LAGS": lateness.lags(results),
+        "SOAKS": lateness.soaks(results),
     }
     for name, text in parts.items():
         template = template.replace(f"<!-- {name} -->", text)
@@ -85,8 +88,8 @@ def _run_row(run: str, results: Sequence[Result]) -> str:
     at, command = run.split(" ", 1)
     red_ones = sum(not result.is_green for result in results)
     minutes = sum(result.seconds for result in results) / MINUTE_SECONDS
-    weighed = " and ".join(f"{_used(results[index])[0]} MB" for index in (0, -1))
-    opened = " and ".join(str(_used(results[index])[1]) for index in (0, -1))
+    weighed = " and ".join(f"{results[index].used()[0]} MB" for index in (0, -1))
+    opened = " and ".join(str(results[index].used()[1]) for index in (0, -1))
     cells = (
         at,
         f"`{command}`",
@@ -98,12 +101,6 @@ def _run_row(run: str, results: Sequence[Result]) -> str:
         opened,
     )
     return f"| {' | '.join(map(str, cells))} |"
-
-
-def _used(result: Result) -> tuple[int, int]:
-    """Memory in MB and open descriptors, of all services."""
-    each = result.footprint.values()
-    return sum(memory for memory, _ in each), sum(opened for _, opened in each)
 
 
 def seeds(results: Sequence[Result]) -> str:

@@ -15,7 +15,7 @@ RESULTS = ROOT / "docs" / "reliability-results.jsonl"
 @dataclass(frozen=True, slots=True)
 class Result:
     """`footprint`: of each service when it was quiet again, memory in MB and open descriptors. `run`: the command, and
-    when it was given; its seeds had one system."""
+    when it was given; its seeds had one system. `lag_ms`: p50 and p99 of what arrived late, by name (lags.py)."""
 
     experiment: str
     seed: int
@@ -32,10 +32,16 @@ class Result:
     at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}")
     commit: str = ""
     run: str = ""
+    lag_ms: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def is_green(self) -> bool:
         return not self.violations
+
+    def used(self) -> tuple[int, int]:
+        """Memory in MB and open descriptors, of all services."""
+        each = self.footprint.values()
+        return sum(memory for memory, _ in each), sum(opened for _, opened in each)
 
 
 def append(results: Iterable[Result], path: Path = RESULTS) -> None:

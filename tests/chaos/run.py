@@ -5,6 +5,7 @@ import random
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import quantiles
 
@@ -16,6 +17,7 @@ from tests.chaos.checker.facts import Facts
 from tests.chaos.checker.others import revocation_seconds
 from tests.chaos.checker.verdict import Violation, figures, judge
 from tests.chaos.history import History, now
+from tests.chaos.lags import read_lags
 from tests.chaos.load.crowd import crowd
 from tests.chaos.quiet import until_quiet
 from tests.chaos.rebuild import rebuild
@@ -34,6 +36,7 @@ class Played:
     scene: Scene
     seen: Seen
     quiet_seconds: float
+    began_at: datetime
 
 
 async def run_seed(
@@ -47,11 +50,14 @@ async def run_seed(
     facts, violations = await verdict_on(played)
     await remember_rows(chaos)
     played.scene.history.file.close()
-    return _result(experiment, seed, now() - began, played, facts, violations)
+    result = _result(experiment, seed, now() - began, played, facts, violations)
+    lag_ms = await read_lags(chaos, played.seen.accounts, played.began_at)
+    return replace(result, lag_ms=lag_ms)
 
 
 async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, seconds: float = 0) -> Played:
     await heal(chaos)  # of a seed before that came to no end
+    began_at = datetime.now(UTC)
     history = History.at(folder / f"{experiment.name}-{seed}.jsonl")
     dice = random.Random(seed)  # noqa: S311 - not a secret
     async with crowd(chaos, history, seed, experiment.size) as gathered:
@@ -69,7 +75,7 @@ async def play(chaos: Chaos, experiment: Experiment, seed: int, folder: Path, se
         await reconcile(chaos)
     spares = not experiment.harms_serving
     seen = Seen(history, accounts, balances, spares)
-    return Played(scene, seen, quiet_seconds)
+    return Played(scene, seen, quiet_seconds, began_at)
 
 
 async def verdict_on(played: Played) -> tuple[Facts, list[Violation]]:

@@ -78,3 +78,21 @@ def test_a_red_seed_stays_on_the_page_with_the_command_that_repeats_it() -> None
         "`make chaos EXPERIMENT=E3 SEED=8` | I3: Ab3dEf7h-1 was generated and not charged, and 1 more |"
         in page
     )
+
+
+def test_a_soak_is_told_in_quarters_and_by_how_late_things_arrived() -> None:
+    run = "2026-11-24T11:00Z make chaos SEED=7 SOAK=10m"
+    soak = [
+        replace(
+            GREEN,
+            run=run,
+            footprint={"gateway": (80 + at, 20), "billing": (100, 30)},
+            lag_ms={"usage": (120 + at, 900 + at), "events": (40, 70)},
+        )
+        for at in range(8)
+    ]
+    page = render(TEMPLATE.read_text(encoding="utf-8"), soak)
+    named = "| `make chaos SEED=7 SOAK=10m`, 2026-11-24T11:00Z "
+    assert f"{named}| 1 | 2 | 180 MB | 181 MB | 50 | 50 | 0.12 s | 0.04 s |\n" in page
+    assert f"{named}| 4 | 2 | 186 MB | 187 MB | 50 | 50 | 0.13 s | 0.04 s |\n" in page
+    assert "| E3 | 8 | 0.12 s | 0.9 s | 0.04 s | 0.1 s |" in page
