@@ -11,6 +11,7 @@ from typing import cast
 
 import httptools
 
+from services.gateway.adapters.plain_chunk import CHUNK_END, plain_head
 from services.gateway.domain.errors import UpstreamFailed, UpstreamTimedOut
 from services.gateway.domain.keep_alive import PROMISED_NOTHING, promise_in
 from shared.errors import PromptlyError
@@ -46,6 +47,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffered_bytes = self._unframed_bytes = 0
         self._status = 0
         self._has_length = self._has_head = self._is_complete = self._is_paused = self._is_chunked = False
+        self._is_between_chunks = False
 
     # ── what the pool and the upstream use ──
 
@@ -105,11 +107,14 @@ class UpstreamConnection(asyncio.Protocol):
         if self._parser is None:
             self._stray()
             return
-        self._unframed_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._stray()
+        if self._is_between_chunks and (head := plain_head(data)):
+            self.on_body(data[len(head) : -len(CHUNK_END)])
+        else:
+            self._unframed_bytes += len(data)
+            try:
+                self._parser.feed_data(data)
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+                self._stray()
         if self._is_complete:
             self._parser = None
         elif self._is_taken():
@@ -152,6 +157,12 @@ class UpstreamConnection(asyncio.Protocol):
         self._has_head = self._status >= 200
         if not self._has_head:  # of an interim answer nothing counts
             self._has_length, self._is_chunked, self.promise = False, False, PROMISED_NOTHING
+
+    def on_chunk_header(self) -> None:
+        self._is_between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        self._is_between_chunks = True
 
     def on_body(self, body: bytes) -> None:
         if self._is_complete:

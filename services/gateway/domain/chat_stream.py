@@ -18,6 +18,7 @@ from services.gateway.domain.model_names import file_name
 from services.gateway.domain.sse import EventSplitter, data_of
 
 TIMINGS = b',"timings":{'
+CHOICES_END = b"}],"
 INJECTED = ("timings", "__verbose", "prompt_progress")
 DONE = b"[DONE]"
 
@@ -32,6 +33,7 @@ class ChatStream:
         self._timings = b""
         self._model_upstream = b""
         self._model_shown = b""
+        self._same = self._same_shown = b""
         self.model = ""
         self.is_done = False
         self.failure: UpstreamFailed | None = None
@@ -71,18 +73,29 @@ class ChatStream:
 
     def _cut(self, event: bytes) -> bytes | None:
         """The chunk without its last member, the timings; None unless it is of the plain, usual kind."""
-        if not self._model_upstream or self._model_upstream not in event:
-            return None
-        if b'"usage"' in event or b'"error"' in event:
-            return None
         at = event.rfind(TIMINGS)
-        if at < 0:
+        if at < 0 or not event.endswith(b"}}\n\n") or event.rfind(b"{") != at + len(TIMINGS) - 1:
             return None
-        timings = event[at + len(TIMINGS) - 1 :].rstrip()
-        if not timings.endswith(b"}}") or timings.rfind(b"{") != 0:
+        begins = at - len(self._same)
+        if not self._same or begins < 0 or not event.startswith(self._same, begins):
+            begins = self._learn_same(event, at)
+        said = event[:begins]
+        if not self._same or b'"usage"' in said or b'"error"' in said:
             return None
-        self._timings = timings[:-1]
-        return event[:at].replace(self._model_upstream, self._model_shown, 1) + b"}\n\n"
+        self._timings = event[at + len(TIMINGS) - 1 : -3]
+        return said + self._same_shown
+
+    def _learn_same(self, event: bytes, at: int) -> int:
+        """Where what all chunks of an answer have in common begins, which ends `at` the timings: it is looked through once."""
+        begins = event.rfind(CHOICES_END, 0, at) + len(CHOICES_END) - 1
+        same = event[begins:at]
+        is_whole = begins >= len(CHOICES_END) and self._model_upstream and self._model_upstream in same
+        if not is_whole or b'"usage"' in same or b'"error"' in same:
+            self._same = b""
+            return 0
+        self._same = same
+        self._same_shown = same.replace(self._model_upstream, self._model_shown, 1) + b"}\n\n"
+        return begins
 
     def _rebuild(self, event: bytes) -> bytes:
         data = data_of(event)
@@ -110,6 +123,7 @@ class ChatStream:
     def _rename_model(self, chunk: dict[str, Any]) -> None:
         if not isinstance(chunk.get("model"), str):
             return
+        self._same = b""
         self._model_upstream = _model_member(chunk["model"])
         chunk["model"] = self.model = file_name(chunk["model"])
         self._model_shown = _model_member(self.model)

@@ -23,8 +23,13 @@ class EventSplitter:
         self._searched = 0
 
     def is_one(self, data: bytes) -> bool:
-        """Whether it is an event and nothing else, as most pieces are. Need not be fed then."""
-        return not self._rest and 0 <= data.find(b"\n\n") == len(data) - 2 and b"\r" not in data
+        """Whether it is an event of one line and nothing else, as most pieces are. Need not be fed then."""
+        return (
+            not self._rest
+            and data.endswith(b"\n\n")
+            and data.find(b"\n") == len(data) - 2
+            and data.find(b"\r") < 0
+        )
 
     def feed(self, data: bytes) -> list[bytes]:
         """Raises UpstreamFailed when an event does not end within EVENT_BYTES_MAX."""

@@ -176,3 +176,18 @@ def test_an_event_without_end_is_a_failure_not_a_leak() -> None:
 def test_nothing_after_done_is_passed_on() -> None:
     stream = ChatStream(include_usage=False)
     assert stream.feed(b"data: [DONE]\n\n" + event([delta_of("content", "more")])) == b"data: [DONE]\n\n"
+
+
+def test_what_all_chunks_have_in_common_is_compared_and_not_assumed() -> None:
+    """After it has been learned: another model, a usage and an error are still seen, wherever they stand."""
+    stream = ChatStream(include_usage=True)
+    for _ in range(3):
+        stream.feed(event([delta_of("content", "a")], timings=timings(13, 1)))
+    assert stream.pass_plain(event([delta_of("content", "a")], timings=timings(13, 2))) is not None
+    others: tuple[dict[str, Any], ...] = ({"model": "other"}, {"usage": usage(13, 3)}, {"error": {}})
+    for more in others:
+        assert stream.pass_plain(event([delta_of("content", "a")], **more, timings=timings(13, 3))) is None
+    at_front = event([delta_of("content", "a")], timings=timings(13, 4)).replace(
+        b'{"choices"', b'{"usage":{},"choices"'
+    )
+    assert stream.pass_plain(at_front) is None

@@ -150,13 +150,15 @@ def piece(data: bytes) -> bytes:
 async def test_the_middle_of_an_answer_goes_past_the_relay_only_to_who_reads(
     is_ready: bool, settlements: Settlements, request_: OpenRequest, redis: Redis, account: Account
 ) -> None:
-    token = piece(b'{"choices":[],"model":"m","timings":{"cache_n":0,"prompt_n":1,"predicted_n":2}}')
+    token = piece(
+        b'{"choices":[{"delta":{}}],"model":"m","timings":{"cache_n":0,"prompt_n":1,"predicted_n":2}}'
+    )
     client, stream = Client(is_ready=is_ready), ChatStream(include_usage=False)
     request_.stream = stream
     slots = UpstreamSlots(slots=1, length_max=1, timeout_seconds=1)
     async with serving((CHUNKED, *[token] * 5, piece(b"[DONE]") + b"0\r\n\r\n")) as (upstream, _):
         await StreamRelay(upstream, slots, settlements, Lease()).relay(request_, stream, client)
-    said = b'data: {"choices":[],"model":"m"}\n\n'
+    said = b'data: {"choices":[{"delta":{}}],"model":"m"}\n\n'
     assert b"".join(client.sent[:1] + client.passed + client.sent[1:]) == said * 5 + b"data: [DONE]\n\n"
     assert bool(client.passed) == is_ready
     await nothing_is_held(redis, account)

@@ -132,3 +132,52 @@ async def test_a_server_whose_pieces_are_taken_is_not_silent_and_afterwards_is(t
         with pytest.raises(UpstreamTimedOut):
             await answer.read()
     assert len(taker.offered) > 50
+
+
+@pytest.mark.parametrize(
+    "length", [*range(1, 40), 253, 254, 255, 256, 257, 4084, 4085, 4086, 4087, 4095, 4096, 9000]
+)
+async def test_chunks_of_every_length_are_taken_whole(
+    connection: UpstreamConnection, taker: Taker, length: int
+) -> None:
+    task = await reading(connection)
+    for letter in "abc":
+        connection.data_received(chunk(letter * length))
+    connection.data_received(chunk("D") + END)
+    assert await task == b"D"
+    assert taker.offered == b"a" * length + b"b" * length + b"c" * length
+
+
+@pytest.mark.parametrize(
+    "framed",
+    [
+        b"6;a=b\r\nsecond\r\n",
+        b"006\r\nsecond\r\n",
+        b"6\r\nsecond",
+        b"3\r\nsec\r\n3\r\nond\r\n",
+        b"1\r\ns\r\n5\r\necond\r\n",
+    ],
+    ids=["extension", "zeros", "its end to come", "two", "another length first"],
+)
+async def test_a_chunk_framed_in_another_way_is_read_as_it_says(
+    connection: UpstreamConnection, framed: bytes
+) -> None:
+    """Wherever the network cuts it, between chunks that are taken by their length."""
+    for cut in range(1, len(framed)):
+        task = await reading(connection)
+        connection.data_received(chunk("first"))
+        connection.data_received(framed[:cut])
+        connection.data_received(framed[cut:] if framed.endswith(b"\r\n") else framed[cut:] + b"\r\n")
+        connection.data_received(chunk("A"))
+        read = await task
+        while not read.endswith(b"A"):
+            read += await connection.read_piece(TIMEOUT_SECONDS)
+        assert (b"second" + b"A").endswith(read)
+
+
+async def test_bytes_that_are_no_chunk_between_two_break_the_answer(connection: UpstreamConnection) -> None:
+    task = await reading(connection)
+    connection.data_received(chunk("a"))
+    connection.data_received(b"g\r\n" + b"b" * 16 + b"\r\n")
+    with pytest.raises(UpstreamFailed):
+        await task
